@@ -1,0 +1,87 @@
+// Package abi is the model of a C header's binary interface on one
+// architecture: its integer constants, its struct and union layouts, and its
+// ioctl numbers.
+//
+// The generator's C side builds a [Model], its Go side prints one, and verify
+// holds one against compilers and kernels. The model itself knows neither C
+// nor Go, and nothing of any particular header.
+package abi
+
+// A Model is what one header means on one architecture.
+//
+// Its JSON form is one object with C names and decimal numbers. What carries
+// no tag name there (documentation, Go-side hints) is left out of it.
+type Model struct {
+	Arch      string     `json:"arch"`      // GOARCH
+	Header    string     `json:"header"`    // as included: "linux/userfaultfd.h"
+	Constants []Constant `json:"constants"` // in the order of documentation
+	Structs   []Struct   `json:"structs"`   // a type stands after the types it holds
+	Ioctls    []Ioctl    `json:"ioctls"`    // the constants that encode an ioctl
+
+	// Release is the Linux release that the header tree says it is of
+	// ("7.3"), or empty where linux/version.h is missing.
+	Release string `json:"-"`
+
+	// Omitted lists the header's macros that are no constants.
+	Omitted []Omission `json:"-"`
+}
+
+// A Constant is a macro or an enumerator that has an integer value.
+type Constant struct {
+	Name  string `json:"name"`
+	Value Int    `json:"value"`
+
+	Doc string `json:"-"`
+	// Group is the heading of the run of constants that this one belongs to;
+	// neighbours with the same Group form one block.
+	Group string `json:"-"`
+}
+
+// A Struct is the layout of a C struct or union. Sizes, alignments and
+// offsets are in bytes.
+type Struct struct {
+	// Name is the tag. A type without a tag is named by the C designator
+	// that reaches it from its outermost struct: "uffd_msg.arg.pagefault".
+	Name   string  `json:"name"`
+	Union  bool    `json:"union,omitempty"`
+	Size   int64   `json:"size"`
+	Align  int64   `json:"align"`
+	Fields []Field `json:"fields"`
+
+	Doc string `json:"-"`
+}
+
+// A Field is a member of a struct or union.
+type Field struct {
+	Name   string `json:"name"` // empty for an anonymous member
+	Offset int64  `json:"offset"`
+	Size   int64  `json:"size"`
+	Type   Type   `json:"type"`
+
+	// BitSize is the width of a bit-field, 0 for any other member. BitOffset
+	// then counts bits from Offset in memory order, which is the order of
+	// DWARF's DW_AT_data_bit_offset.
+	BitOffset int64 `json:"bit_offset,omitempty"`
+	BitSize   int64 `json:"bit_size,omitempty"`
+
+	Doc string `json:"-"`
+}
+
+// An Ioctl is a constant that encodes an ioctl request.
+type Ioctl struct {
+	Name string `json:"name"`
+	Dir  string `json:"dir"`  // "none", "r", "w" or "rw", as the macro says, seen from user space
+	Type int64  `json:"type"` // the magic number
+	Nr   int64  `json:"nr"`
+	Size int64  `json:"size"` // bytes
+
+	// Struct is the tag of the argument, or its C spelling where it is no
+	// struct; empty where there is no argument.
+	Struct string `json:"struct"`
+}
+
+// An Omission is a macro of the header that the model leaves out, and why.
+type Omission struct {
+	Name   string
+	Reason string // "include guard", "function-like", "not an integer"
+}
