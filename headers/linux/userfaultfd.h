@@ -67,7 +67,7 @@
 
 /*
  * UFFD_API_IOCTLS is the set of operations on a userfaultfd as a whole that
- * this header's release has, a bit 1 << _UFFDIO_x each. The running kernel
+ * this header's release has, a bit 1<<_UFFDIO_x each. The running kernel
  * writes its own set into uffdio_api.ioctls. Since Linux 4.3.
  */
 #define UFFD_API_IOCTLS \
@@ -76,7 +76,7 @@
 
 /*
  * UFFD_API_RANGE_IOCTLS is the set of operations on a range that this header's
- * release has, a bit 1 << _UFFDIO_x each. The running kernel writes the set
+ * release has, a bit 1<<_UFFDIO_x each. The running kernel writes the set
  * that works on a range into uffdio_register.ioctls. Since Linux 4.3.
  */
 #define UFFD_API_RANGE_IOCTLS \
@@ -702,7 +702,7 @@ struct uffdio_api {
 	__u64 features;
 	/*
 	 * Written by the kernel: the operations on a userfaultfd as a whole, a
-	 * bit 1 << _UFFDIO_x each.
+	 * bit 1<<_UFFDIO_x each.
 	 */
 	__u64 ioctls;
 };
@@ -732,7 +732,7 @@ struct uffdio_register {
 	__u64 mode;
 	/*
 	 * Written by the kernel, never read: the operations that work on this
-	 * range, a bit 1 << _UFFDIO_x each.
+	 * range, a bit 1<<_UFFDIO_x each.
 	 */
 	__u64 ioctls;
 };
@@ -757,8 +757,8 @@ struct uffdio_copy {
 	__u64 mode;
 	/*
 	 * Written by the kernel, never read: the bytes copied, or a negated
-	 * errno where there are none. Fewer than len come with EAGAIN; the
-	 * caller goes on from there.
+	 * errno where there are none. Fewer than uffdio_copy.len come with
+	 * EAGAIN; the caller goes on from there.
 	 */
 	__s64 copy;
 };
@@ -853,8 +853,8 @@ struct uffdio_move {
 	__u64 mode;
 	/*
 	 * Written by the kernel, never read: the bytes moved, or a negated
-	 * errno where there are none. Fewer than len come with EAGAIN; the
-	 * caller goes on from there.
+	 * errno where there are none. Fewer than uffdio_move.len come with
+	 * EAGAIN; the caller goes on from there.
 	 */
 	__s64 move;
 };

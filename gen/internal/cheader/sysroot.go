@@ -1,0 +1,131 @@
+package cheader
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A Sysroot is a tree of headers: linux/, and asm/ for each architecture in
+// one of the places where kernels and distributions put it.
+type Sysroot struct {
+	name string // for positions in messages
+	fsys fs.FS
+	// uapi is Debian's tree of every architecture's asm headers, beside an
+	// include directory; nil where there is none.
+	uapi fs.FS
+}
+
+// OpenSysroot opens a directory of headers. Nothing outside it (and Debian's
+// ../lib/linux/uapi beside it) is read, whatever the headers include and
+// wherever symbolic links lead.
+func OpenSysroot(dir string) (*Sysroot, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("sysroot: %w", err)
+	}
+	s := &Sysroot{name: filepath.ToSlash(filepath.Clean(dir)), fsys: root.FS()}
+	if uapi, err := os.OpenRoot(filepath.Join(dir, "..", "lib", "linux", "uapi")); err == nil {
+		s.uapi = uapi.FS()
+	}
+	return s, nil
+}
+
+// NewSysroot makes a Sysroot of a file system. name stands before the names of
+// its files in messages.
+func NewSysroot(name string, fsys fs.FS) *Sysroot { return &Sysroot{name: name, fsys: fsys} }
+
+// Name returns what stands before file names in messages.
+func (s *Sysroot) Name() string { return s.name }
+
+// read returns the content of a header by the name in #include <...>, as arch
+// sees it, and the name of the file for messages.
+func (s *Sysroot) read(a arch, header string) (content []byte, name string, err error) {
+	err = fs.ErrNotExist
+	name = path.Join(s.name, header)
+	for _, p := range s.places(a, header) {
+		content, readErr := fs.ReadFile(p.fsys, p.path)
+		if readErr == nil {
+			return content, p.name, nil
+		}
+		// A link that leads out of the sysroot is followed by no one, but
+		// another place may have the file itself: Debian's links into its
+		// uapi tree are such.
+		if errors.Is(err, fs.ErrNotExist) && !errors.Is(readErr, fs.ErrNotExist) {
+			err, name = readErr, p.name
+		}
+	}
+	return nil, "", fmt.Errorf("%s: %w", name, err)
+}
+
+type place struct {
+	fsys fs.FS
+	path string
+	name string
+}
+
+// places returns where a header may be.
+func (s *Sysroot) places(a arch, header string) []place {
+	if !fs.ValidPath(header) {
+		return nil
+	}
+	all := []place{{s.fsys, header, path.Join(s.name, header)}}
+	if strings.HasPrefix(header, "asm/") {
+		multiarch := path.Join(a.triplet, header)
+		all = append(all, place{s.fsys, multiarch, path.Join(s.name, multiarch)})
+		if s.uapi != nil {
+			inUAPI := path.Join(a.kernel, header)
+			all = append(all, place{s.uapi, inUAPI, path.Join(s.name, "../lib/linux/uapi", inUAPI)})
+		}
+	}
+	return all
+}
+
+// archFS is a Sysroot as one architecture's parse sees it: the include path
+// is s.name, and every file is checked and remembered on its way in.
+type archFS struct {
+	s       *Sysroot
+	a       arch
+	missing []string // what was looked for in vain
+	hostile error    // the first file that was refused
+}
+
+// Open implements fs.FS for the parser, which asks for s.name/header.
+func (f *archFS) Open(name string) (fs.File, error) {
+	header, ok := strings.CutPrefix(name, f.s.name+"/")
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	content, realName, err := f.s.read(f.a, header)
+	if err != nil {
+		f.missing = append(f.missing, header)
+		return nil, err
+	}
+	if err := checkNesting(realName, content); err != nil {
+		if f.hostile == nil {
+			f.hostile = err
+		}
+		return nil, err
+	}
+	return &memFile{name: path.Base(header), Reader: bytes.NewReader(content)}, nil
+}
+
+// memFile is an open file in memory.
+type memFile struct {
+	name string
+	*bytes.Reader
+}
+
+func (m *memFile) Close() error               { return nil }
+func (m *memFile) Stat() (fs.FileInfo, error) { return m, nil }
+func (m *memFile) Name() string               { return m.name }
+func (m *memFile) Mode() fs.FileMode          { return 0o444 }
+func (m *memFile) ModTime() time.Time         { return time.Time{} }
+func (m *memFile) IsDir() bool                { return false }
+func (m *memFile) Sys() any                   { return nil }

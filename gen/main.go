@@ -1,0 +1,187 @@
+// Gen generates Go bindings from a C header of the Linux UAPI: constants,
+// ioctl numbers and struct layouts, for each architecture, without a C
+// compiler.
+//
+// Usage:
+//
+//	go run ./gen [flags] HEADER...
+//
+// HEADER is named as in #include <...>: linux/userfaultfd.h. The flags are:
+//
+//	-sysroot DIR
+//		the include root, which holds linux/ and, for each architecture,
+//		asm/ itself, <triplet>/asm, or Debian's ../lib/linux/uapi/<arch>/asm;
+//		a kernel's own headers are as good as this project's (default: headers)
+//	-arch LIST
+//		GOARCHes, separated by commas, or "all" (default: amd64,arm64)
+//	-pkg NAME
+//		the package clause (default: uffd)
+//	-o DIR
+//		where the files go (default: .)
+//	-name NAME
+//		the files' stem: zNAME_linux_GOARCH.go (default: the package's name)
+//	-json
+//		print the model instead, a JSON object a line for each architecture
+//	-check
+//		write nothing; exit with 1 and a unified diff where files differ
+//	-diff OLDSYSROOT
+//		print what was added, removed or changed since OLDSYSROOT, a line each
+//
+// The documentation in the files is always that of this project's own headers,
+// whichever headers are read: where those declare the same, the files are the
+// same. Symbols that this project does not describe come without.
+//
+// Every macro of the headers is a constant in the files or is listed as left
+// out, with the reason. The files are replaced all together or not at all.
+// Gen exits with 1 on an error, which leaves every file as it was, and with 2
+// where the command line is wrong.
+//
+// The JSON model has C names and decimal numbers of up to 64 bits:
+//
+//	{"arch": "arm64", "header": "linux/userfaultfd.h",
+//	 "constants": [{"name": "UFFDIO_POISON", "value": 3223366152}],
+//	 "structs": [{"name": "uffdio_poison", "size": 32, "align": 8, "fields":
+//	   [{"name": "range", "offset": 0, "size": 16, "type": "struct uffdio_range"}]}],
+//	 "ioctls": [{"name": "UFFDIO_POISON", "dir": "rw", "type": 170, "nr": 8,
+//	   "size": 32, "struct": "uffdio_poison"}]}
+//
+// Sizes, alignments and offsets are in bytes. A union is a struct with
+// "union": true. A bit-field has "bit_offset", counted from its offset, and
+// "bit_size". A type without a tag is named by the designator that reaches it:
+// "uffd_msg.arg.pagefault".
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/zuffd/uffd/gen/internal/cheader"
+	"github.com/zuffd/uffd/headers"
+	"github.com/zuffd/uffd/internal/abi"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if err == flag.ErrHelp {
+			os.Exit(2)
+		}
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	sysroot string
+	arches  []string
+	pkg     string
+	dir     string
+	name    string
+	json    bool
+	check   bool
+	diff    string
+	headers []string
+}
+
+func parseFlags(args []string, stderr io.Writer) (*options, error) {
+	var o options
+	var arches string
+	f := flag.NewFlagSet("gen", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: gen [flags] HEADER...   (for example: gen linux/userfaultfd.h)")
+		f.PrintDefaults()
+	}
+	f.StringVar(&o.sysroot, "sysroot", "headers", "include root `DIR`")
+	f.StringVar(&arches, "arch", "amd64,arm64", "GOARCH `LIST`, or all")
+	f.StringVar(&o.pkg, "pkg", "uffd", "package clause `NAME`")
+	f.StringVar(&o.dir, "o", ".", "output `DIR`")
+	f.StringVar(&o.name, "name", "", "file stem `NAME` (default the package's)")
+	f.BoolVar(&o.json, "json", false, "print the ABI model as JSON")
+	f.BoolVar(&o.check, "check", false, "compare with the files on disk, write nothing")
+	f.StringVar(&o.diff, "diff", "", "print the changes since `OLDSYSROOT`")
+	if err := f.Parse(args); err != nil {
+		return nil, flag.ErrHelp
+	}
+	o.headers = f.Args()
+	if len(o.headers) == 0 {
+		fmt.Fprintln(stderr, "gen: no header named")
+		f.Usage()
+		return nil, flag.ErrHelp
+	}
+	o.arches = strings.Split(arches, ",")
+	if arches == "all" {
+		o.arches = cheader.Arches()
+	}
+	if o.name == "" {
+		o.name = o.pkg
+	}
+	return &o, nil
+}
+
+func run(args []string, stdout, stderr io.Writer) error {
+	o, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	models, err := o.parse(o.sysroot)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.json:
+		return printJSON(stdout, models)
+	case o.diff != "":
+		old, err := o.parse(o.diff)
+		if err != nil {
+			return err
+		}
+		return printChanges(stdout, old, models)
+	}
+	files, err := o.render(models)
+	if err != nil {
+		return err
+	}
+	if o.check {
+		return checkFiles(stdout, files)
+	}
+	if err := writeFiles(files); err != nil {
+		return err
+	}
+	return summarize(stdout, o.sysroot, models, files)
+}
+
+// parse returns the model of every header for every architecture, those of
+// one header together.
+func (o *options) parse(dir string) ([]*abi.Model, error) {
+	sysroot, err := cheader.OpenSysroot(dir)
+	if err != nil {
+		return nil, err
+	}
+	docs := cheader.NewSysroot("headers", headers.FS)
+	var models []*abi.Model
+	for _, header := range o.headers {
+		for _, arch := range o.arches {
+			m, err := cheader.Parse(sysroot, docs, arch, header)
+			if err != nil {
+				return nil, err
+			}
+			models = append(models, m)
+		}
+	}
+	return models, nil
+}
+
+func printJSON(w io.Writer, models []*abi.Model) error {
+	e := json.NewEncoder(w)
+	for _, m := range models {
+		if err := e.Encode(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
