@@ -1,0 +1,47 @@
+package userfaultfd
+
+import (
+	"runtime"
+	"unsafe"
+
+	"github.com/zuffd/uffd"
+)
+
+// Copy fills missing pages with the bytes of src, whose length is that of the
+// range, at dst. The pages appear whole, never half-filled, and waiting
+// threads are woken unless mode has CopyDontWake.
+//
+// Copy carries partial progress on and returns the bytes that it copied; with
+// an error, what was done before it. src counts as touched by the calling
+// goroutine: it should not itself be memory whose faults a goroutine of this
+// program serves.
+//
+// Errors: unix.EAGAIN (the address space is changing: read the pending events
+// and try again), unix.EINVAL (alignment, length, unknown mode), unix.EEXIST
+// (a page is there already: wake the waiting threads), unix.ENOENT (not
+// registered), unix.ENOSPC (no huge page, or no room in the file system),
+// unix.EFAULT (src cannot be read), unix.ENOMEM, unix.ESRCH (the process is
+// gone). See UFFDIO_COPY(2const).
+func (f *File) Copy(dst uint64, src []byte, mode CopyMode) (n int, err error) {
+	r := Range{dst, uint64(len(src))}
+	if err := f.acquire(); err != nil {
+		return 0, &Error{Op: "UFFDIO_COPY", Range: r, Err: err}
+	}
+	defer f.release()
+	from := address(src)
+	var done uint64
+	for {
+		arg := uffd.UffdioCopy{Dst: dst + done, Src: from + done, Len: r.Len - done, Mode: uint64(mode)}
+		errno := rangeIoctl(f.fd, uffd.UFFDIO_COPY, unsafe.Pointer(&arg), arg.Len)
+		if errno == 0 {
+			runtime.KeepAlive(src)
+			return len(src), nil
+		}
+		more := progress(errno, arg.Copy, arg.Len)
+		if more == 0 {
+			runtime.KeepAlive(src)
+			return int(done), &Error{Op: "UFFDIO_COPY", Range: r, Done: done, Err: errno}
+		}
+		done += more
+	}
+}

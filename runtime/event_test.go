@@ -1,0 +1,240 @@
+package userfaultfd_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// mremap moves memory to a place of the kernel's choice.
+func mremap(r userfaultfd.Range, to uint64) error {
+	_, _, errno := unix.Syscall6(unix.SYS_MREMAP, uintptr(r.Start), uintptr(r.Len), uintptr(r.Len),
+		unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, uintptr(to), 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func munmap(r userfaultfd.Range) error {
+	if _, _, errno := unix.Syscall(unix.SYS_MUNMAP, uintptr(r.Start), uintptr(r.Len), 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// during runs a system call that waits for its event to be read, in a
+// goroutine of its own.
+func during(call func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	return done
+}
+
+// event reads messages until one is not a fault, and returns it and the
+// faults before it.
+func event(t *testing.T, f *userfaultfd.File) (*userfaultfd.Msg, []userfaultfd.Pagefault) {
+	t.Helper()
+	var faults []userfaultfd.Pagefault
+	for {
+		m := next(t, f)
+		if m.Event() != userfaultfd.EventPagefault {
+			return m, faults
+		}
+		faults = append(faults, m.Pagefault())
+	}
+}
+
+func TestRemoveEvent(t *testing.T) {
+	setup := func(t *testing.T) (*userfaultfd.File, *userfaultfd.Mapping) {
+		f := open(t, userfaultfd.FeatureEventRemove)
+		m := mapMemory(t, userfaultfd.Anonymous, 4)
+		register(t, f, m, userfaultfd.RegisterMissing)
+		return f, m
+	}
+	t.Run("arrives, and operations fail with EAGAIN until it is read", func(t *testing.T) {
+		f, m := setup(t)
+		if _, err := f.Zeropage(m.Range(), 0); err != nil {
+			t.Fatal(err)
+		}
+		done := during(func() error { return userfaultfd.Discard(m.Page(1)) })
+		eventually(t, "an operation to fail with EAGAIN", func() bool {
+			n, err := f.Zeropage(m.Page(1), 0)
+			return n == 0 && errors.Is(err, unix.EAGAIN)
+		})
+		msg := next(t, f)
+		if msg.Event() != userfaultfd.EventRemove || msg.Remove() != m.Page(1) {
+			t.Fatalf("got %v, want REMOVE %v", msg, m.Page(1))
+		}
+		if err := within(t, "madvise", done); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := f.Zeropage(m.Page(1), 0); n != m.Page(1).Len || err != nil {
+			t.Errorf("Zeropage after the event: %d, %v", n, err)
+		}
+	})
+	t.Run("arrives while a fault is pending, which is still resolved afterwards", func(t *testing.T) {
+		f, m := setup(t)
+		touched := touch(m.Page(0), m.PageSize(), false)
+		p := fault(t, f)
+		removed := during(func() error { return userfaultfd.Discard(m.Page(2)) })
+		eventually(t, "an operation to fail with EAGAIN", func() bool {
+			_, err := f.Zeropage(m.Page(3), 0) // EEXIST until then
+			return errors.Is(err, unix.EAGAIN)
+		})
+		if msg, _ := event(t, f); msg.Event() != userfaultfd.EventRemove {
+			t.Fatalf("got %v, want REMOVE", msg)
+		}
+		if err := within(t, "madvise", removed); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Copy(p.Address, make([]byte, m.PageSize()), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := within(t, "the touch", touched); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestUnmapEvent(t *testing.T) {
+	f := open(t, userfaultfd.FeatureEventUnmap)
+	m := mapMemory(t, userfaultfd.Anonymous, 4)
+	register(t, f, m, userfaultfd.RegisterMissing)
+	done := during(func() error { return munmap(m.Page(3)) })
+	msg := next(t, f)
+	if msg.Event() != userfaultfd.EventUnmap || msg.Unmap() != m.Page(3) {
+		t.Fatalf("got %v, want UNMAP %v", msg, m.Page(3))
+	}
+	if err := within(t, "munmap", done); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("afterwards operations there fail with ENOENT", func(t *testing.T) {
+		if n, err := f.Zeropage(m.Page(3), 0); n != 0 || !errors.Is(err, unix.ENOENT) {
+			t.Errorf("Zeropage of unmapped memory: %d, %v; want 0 and ENOENT", n, err)
+		}
+	})
+	t.Run("with a fault pending there, the fault's thread goes on and fails", func(t *testing.T) {
+		touched := touch(m.Page(2), m.PageSize(), false)
+		fault(t, f)
+		done := during(func() error { return munmap(m.Page(2)) })
+		if msg, _ := event(t, f); msg.Event() != userfaultfd.EventUnmap {
+			t.Fatalf("got %v, want UNMAP", msg)
+		}
+		if err := within(t, "munmap", done); err != nil {
+			t.Fatal(err)
+		}
+		f.Wake(m.Page(2))
+		if err := within(t, "the touch", touched); err == nil {
+			t.Error("populating unmapped memory has succeeded")
+		}
+	})
+}
+
+func TestRemapEvent(t *testing.T) {
+	f := open(t, userfaultfd.FeatureEventRemap)
+	m := mapMemory(t, userfaultfd.Anonymous, 2)
+	place := mapMemory(t, userfaultfd.Anonymous, 2)
+	register(t, f, m, userfaultfd.RegisterMissing)
+	touched := touch(m.Page(1), m.PageSize(), false)
+	fault(t, f)
+	done := during(func() error { return mremap(m.Range(), place.Range().Start) })
+	msg, _ := event(t, f)
+	want := userfaultfd.Remap{From: m.Range().Start, To: place.Range().Start, Len: m.Range().Len}
+	if msg.Event() != userfaultfd.EventRemap || msg.Remap() != want {
+		t.Fatalf("got %v, want REMAP %+v", msg, want)
+	}
+	if err := within(t, "mremap", done); err != nil {
+		t.Fatal(err)
+	}
+	// The old address is gone: the thread that waited for it finds nothing.
+	f.Wake(m.Range())
+	if err := within(t, "the touch", touched); err == nil {
+		t.Error("populating the old place has succeeded")
+	}
+	again := touch(place.Page(0), place.PageSize(), false)
+	p := fault(t, f)
+	if p.Address != place.Range().Start {
+		t.Errorf("fault at %#x, want the new place %#x", p.Address, place.Range().Start)
+	}
+	if _, err := f.Zeropage(place.Page(0), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := within(t, "the touch of the new place", again); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestForkEvent(t *testing.T) {
+	f := open(t, userfaultfd.FeatureEventFork)
+	m := mapMemory(t, userfaultfd.Anonymous, 2)
+	register(t, f, m, userfaultfd.RegisterMissing)
+	if _, err := f.Copy(m.Page(0).Start, make([]byte, m.PageSize()), 0); err != nil {
+		t.Fatal(err)
+	}
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[0])
+	defer unix.Close(pipe[1])
+	pid := make(chan int, 1)
+	go func() { pid <- forkAndTouch(uintptr(pipe[1]), uintptr(m.Page(1).Start)) }()
+	msg := next(t, f)
+	if msg.Event() != userfaultfd.EventFork {
+		t.Fatalf("got %v, want FORK", msg)
+	}
+	flags, err := unix.FcntlInt(uintptr(msg.Fork().FD), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("the child's descriptor has flags %#x (%v), want close-on-exec", flags, err)
+	}
+	c, err := userfaultfd.NewFile(msg.Fork().FD)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Features() != 0 && c.Features()&userfaultfd.FeatureEventFork == 0 {
+		t.Errorf("the child's features are %v, want those of the parent", c.Features())
+	}
+	id := <-pid
+	if id <= 0 {
+		t.Fatalf("fork: %d", id)
+	}
+	p := fault(t, c)
+	if p.Address != m.Page(1).Start {
+		t.Errorf("the child faults at %#x, want %#x", p.Address, m.Page(1).Start)
+	}
+	if _, err := c.Zeropage(m.Page(1), 0); err != nil {
+		t.Fatal(err)
+	}
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(id, &status, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !status.Exited() {
+		t.Errorf("the child ended with status %#x, want an exit", status)
+	}
+	t.Run("after the child is gone, operations on its memory fail with ESRCH", func(t *testing.T) {
+		if n, err := c.Zeropage(m.Page(1), 0); n != 0 || !errors.Is(err, unix.ESRCH) {
+			t.Errorf("Zeropage: %d, %v; want 0 and ESRCH", n, err)
+		}
+	})
+	t.Run("the parent's page is still missing", func(t *testing.T) {
+		if _, err := f.Zeropage(m.Page(1), 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(deadline); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package userfaultfd
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// shortIoctl is the length in bytes up to which an ioctl that works page by
+// page counts as short. 64 KiB is a few microseconds, and one page where
+// pages are largest.
+const shortIoctl = 64 << 10
+
+// ioctl issues request through the scheduler: the goroutine's processor is
+// free for others while the kernel works or sleeps. arg must not be moved or
+// freed meanwhile, which the conversion in the call's argument list sees to
+// (package unsafe, rule 4).
+func ioctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+// rangeIoctl issues a range operation on length bytes. A short one does not
+// tell the scheduler, which is a fifth to a third of a one-page ioctl's time.
+//
+// That is safe where the kernel's work is bounded and depends on no goroutine
+// of this program: nobody else can use this thread's processor meanwhile, and
+// a garbage collection that wants to stop the world waits for it. The range
+// operations take the memory map's lock for reading and allocate pages; what
+// they may wait for (the lock's writer, reclaim, swap) makes progress without
+// us, since the kernel delivers no event with that lock held. It would not be
+// safe for a read that waits for a message. Nor is it for UFFDIO_COPY from
+// source memory whose own fault a goroutine of this program serves: that is
+// the hazard of touching such memory in Go at all, of which the package
+// comment tells.
+//
+// A long operation stops the world for as long as it takes, so it goes
+// through the scheduler.
+func rangeIoctl(fd int, request uintptr, arg unsafe.Pointer, length uint64) unix.Errno {
+	if length > shortIoctl {
+		return ioctl(fd, request, arg)
+	}
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+// progress returns how many bytes a short ioctl has done of left: what it
+// wrote into its count field if that is a count. The field holds a negated
+// errno where nothing was done, and whatever we put there (zero) where the
+// kernel did not come to write it.
+func progress(errno unix.Errno, count int64, left uint64) uint64 {
+	if errno != unix.EAGAIN || count <= 0 || uint64(count) >= left {
+		return 0
+	}
+	return uint64(count)
+}

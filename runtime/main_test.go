@@ -1,0 +1,292 @@
+package userfaultfd_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// children are the programs that this test binary is when it is run again as
+// a child: what must fault, hang or lose a privilege does so there.
+var children = map[string]func(args []string) error{}
+
+const childEnv = "UFFD_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(childEnv); name != "" {
+		if err := children[name](os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	before := descriptors()
+	code := m.Run()
+	if after := descriptors(); code == 0 && after > before+1 { // the poller opens one of its own, and its eventfd
+		fmt.Fprintf(os.Stderr, "descriptors leaked: %d before the tests, %d after\n%s", before, after, listDescriptors())
+		if after > before+2 {
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func descriptors() int {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(all)
+}
+
+func listDescriptors() string {
+	var b strings.Builder
+	all, _ := os.ReadDir("/proc/self/fd")
+	for _, d := range all {
+		link, _ := os.Readlink("/proc/self/fd/" + d.Name())
+		fmt.Fprintf(&b, "%s %s\n", d.Name(), link)
+	}
+	return b.String()
+}
+
+// deadline is how long a test that may hang is let run.
+const deadline = 10 * time.Second
+
+// child returns a command that runs this binary as one of children. It is
+// killed at the deadline.
+func child(t testing.TB, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	if children[name] == nil {
+		t.Fatalf("no child %q", name)
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	cmd.Stderr = os.Stderr
+	timer := time.AfterFunc(deadline, func() {
+		if cmd.Process != nil {
+			cmd.Process.Kill()
+		}
+	})
+	t.Cleanup(func() { timer.Stop() })
+	return cmd
+}
+
+// open opens a userfaultfd with features, or skips the test where the kernel
+// lacks one or the user may not.
+func open(t testing.TB, features userfaultfd.Features) *userfaultfd.File {
+	t.Helper()
+	return openConfig(t, userfaultfd.Config{Features: features})
+}
+
+func openConfig(t testing.TB, c userfaultfd.Config) *userfaultfd.File {
+	t.Helper()
+	f, err := userfaultfd.Open(c)
+	skipUnsupported(t, err)
+	if errors.Is(err, unix.EPERM) {
+		t.Skipf("userfaultfd not permitted: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// skipUnsupported skips the test for what the kernel does not have.
+func skipUnsupported(t testing.TB, err error) {
+	t.Helper()
+	var missing *userfaultfd.UnsupportedError
+	if errors.As(err, &missing) {
+		t.Skipf("%s (Linux %s)", missing.Name, missing.Since)
+	}
+}
+
+// mapMemory maps pages of a kind of memory, or skips the test where the
+// machine has too few huge pages. Transparent huge pages are kept out of it:
+// they would make pages present that a test leaves missing.
+func mapMemory(t testing.TB, kind userfaultfd.Memory, pages int) *userfaultfd.Mapping {
+	t.Helper()
+	size := os.Getpagesize()
+	if kind == userfaultfd.Hugetlb || kind == userfaultfd.HugetlbShared {
+		size = hugePageSize(t)
+	}
+	m, err := userfaultfd.Map(kind, pages*size, 0)
+	if errors.Is(err, unix.ENOMEM) && size > os.Getpagesize() {
+		t.Skipf("hugetlb: fewer than %d huge pages free", pages)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	if size == os.Getpagesize() {
+		unix.Madvise(m.Bytes(), unix.MADV_NOHUGEPAGE)
+	}
+	return m
+}
+
+// hugePageSize returns the default size of huge pages, having asked for some
+// if there are none.
+func hugePageSize(t testing.TB) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, total := 0, 0
+	for line := range strings.Lines(string(b)) {
+		fmt.Sscanf(line, "Hugepagesize: %d kB", &size)
+		fmt.Sscanf(line, "HugePages_Total: %d", &total)
+	}
+	if size == 0 {
+		t.Skip("hugetlb: this kernel has no huge pages")
+	}
+	const enough = 8
+	if total < enough && size <= 32<<10 && os.Getuid() == 0 {
+		os.WriteFile("/proc/sys/vm/nr_hugepages", []byte(fmt.Sprint(enough)), 0)
+	}
+	return size << 10
+}
+
+// register registers all of m, or skips the test where the kernel cannot.
+func register(t testing.TB, f *userfaultfd.File, m *userfaultfd.Mapping, mode userfaultfd.RegisterMode) userfaultfd.Ioctls {
+	t.Helper()
+	ioctls, err := f.Register(m.Range(), mode)
+	if errors.Is(err, unix.EINVAL) && (m.Kind() != userfaultfd.Anonymous || mode != userfaultfd.RegisterMissing) {
+		t.Skipf("%v memory cannot be registered as %v by this kernel (%v)", m.Kind(), mode, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Unmapping waits for its event to be read, so f is closed before m is.
+	t.Cleanup(func() { f.Close() })
+	return ioctls
+}
+
+// touch touches every page of r through the kernel, in a goroutine of its own:
+// the thread waits in a system call, so that Go goes on.
+func touch(r userfaultfd.Range, pageSize int, write bool) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- touchNow(r, pageSize, write) }()
+	return done
+}
+
+func touchNow(r userfaultfd.Range, pageSize int, write bool) error {
+	populate := userfaultfd.PopulateRead
+	if write {
+		populate = userfaultfd.PopulateWrite
+	}
+	err := populate(r)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	// Before Linux 5.14, let the kernel read a byte of each page, or read it
+	// and write it back.
+	for a := r.Start; a < r.End(); a += uint64(pageSize) {
+		if err := carry(a, write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carry moves the byte at an address of this process into a pipe, and back to
+// the address if write is set.
+func carry(addr uint64, write bool) error {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return err
+	}
+	defer unix.Close(p[0])
+	defer unix.Close(p[1])
+	if _, _, errno := unix.Syscall(unix.SYS_WRITE, uintptr(p[1]), uintptr(addr), 1); errno != 0 {
+		return errno
+	}
+	if write {
+		if _, _, errno := unix.Syscall(unix.SYS_READ, uintptr(p[0]), uintptr(addr), 1); errno != 0 {
+			return errno
+		}
+	}
+	return nil
+}
+
+// next reads one message, which is to come within the deadline.
+func next(t testing.TB, f *userfaultfd.File) *userfaultfd.Msg {
+	t.Helper()
+	f.SetReadDeadline(time.Now().Add(deadline))
+	var buf [1]userfaultfd.Msg
+	if _, err := f.Read(buf[:]); err != nil {
+		t.Fatalf("waiting for a message: %v", err)
+	}
+	return &buf[0]
+}
+
+// fault reads messages until one is a fault, and returns it.
+func fault(t testing.TB, f *userfaultfd.File) userfaultfd.Pagefault {
+	t.Helper()
+	m := next(t, f)
+	if m.Event() != userfaultfd.EventPagefault {
+		t.Fatalf("got %v, want a fault", m)
+	}
+	return m.Pagefault()
+}
+
+// within waits for what a goroutine sends.
+func within(t testing.TB, what string, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(deadline):
+		t.Fatalf("%s: nothing after %v", what, deadline)
+		return nil
+	}
+}
+
+// filled fails the test unless the page has the byte throughout.
+func filled(t testing.TB, page []byte, want byte) {
+	t.Helper()
+	for i, b := range page {
+		if b != want {
+			t.Fatalf("byte %d is %#x, want %#x", i, b, want)
+		}
+	}
+}
+
+// memories are the kinds of memory that operations are tried on.
+var memories = []userfaultfd.Memory{userfaultfd.Anonymous, userfaultfd.Shmem, userfaultfd.Hugetlb, userfaultfd.HugetlbShared}
+
+// missing is the feature without which memory cannot be registered for
+// missing pages.
+func missing(kind userfaultfd.Memory) userfaultfd.Features {
+	switch kind {
+	case userfaultfd.Shmem:
+		return userfaultfd.FeatureMissingShmem
+	case userfaultfd.Hugetlb, userfaultfd.HugetlbShared:
+		return userfaultfd.FeatureMissingHugetlbfs
+	}
+	return 0
+}
+
+// protectable is the feature without which memory cannot be write-protected.
+func protectable(kind userfaultfd.Memory) userfaultfd.Features {
+	if kind == userfaultfd.Anonymous {
+		return userfaultfd.FeaturePagefaultFlagWP
+	}
+	return userfaultfd.FeatureWPHugetlbfsShmem
+}
+
+// minor is the feature without which memory cannot be registered for minor
+// faults.
+func minor(kind userfaultfd.Memory) userfaultfd.Features {
+	if kind == userfaultfd.Shmem {
+		return userfaultfd.FeatureMinorShmem
+	}
+	return userfaultfd.FeatureMinorHugetlbfs
+}

@@ -1,0 +1,248 @@
+package userfaultfd
+
+import (
+	"fmt"
+	"math/bits"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Memory is a kind of memory, as userfaultfd tells kinds apart: which modes
+// and operations work depends on it.
+type Memory int
+
+// The kinds of memory that [Map] maps.
+const (
+	Anonymous     Memory = iota // private and anonymous; may become transparent huge pages
+	Shmem                       // shared, of a memfd
+	Hugetlb                     // private huge pages of the system's pool
+	HugetlbShared               // shared huge pages, of a memfd
+)
+
+// memoryNames has the name of each kind.
+var memoryNames = [...]string{"anonymous", "shmem", "hugetlb", "hugetlb-shared"}
+
+// String returns "anonymous", "shmem", "hugetlb" or "hugetlb-shared".
+func (m Memory) String() string {
+	if m < 0 || int(m) >= len(memoryNames) {
+		return fmt.Sprintf("Memory(%d)", int(m))
+	}
+	return memoryNames[m]
+}
+
+func (m Memory) huge() bool   { return m == Hugetlb || m == HugetlbShared }
+func (m Memory) shared() bool { return m == Shmem || m == HugetlbShared }
+
+// A Mapping is memory outside Go's heap, mapped readable and writable, that
+// no page has been touched of. It has to be closed; the collector does not.
+type Mapping struct {
+	kind     Memory
+	pageSize int
+	memfd    *os.File // of shared memory
+	bytes    []byte
+
+	// whole is what is mapped: bytes, and what alignment took before and
+	// after it.
+	once  sync.Once
+	whole []byte
+}
+
+// Map maps size bytes of a kind of memory. A pageSize of 0 is the kind's own:
+// the system's page size, or the default size of huge pages. For hugetlb
+// memory another one is another pool of huge pages. For other memory it is an
+// alignment: a pageSize of 2 MiB is where transparent huge pages of that size
+// can begin.
+//
+// size must be a multiple of the page size, and above zero, else the error is
+// unix.EINVAL. Where the system has too few huge pages in its pool, it is
+// unix.ENOMEM; see /proc/sys/vm/nr_hugepages. See mmap(2) and
+// memfd_create(2).
+func Map(kind Memory, size, pageSize int) (*Mapping, error) {
+	base := os.Getpagesize()
+	if kind.huge() {
+		base = defaultHugePageSize()
+		if base == 0 {
+			return nil, mapError(kind, fmt.Errorf("%w: this kernel has no huge pages", unix.EINVAL))
+		}
+	}
+	if pageSize == 0 {
+		pageSize = base
+	}
+	switch {
+	case kind < 0 || int(kind) >= len(memoryNames):
+		return nil, mapError(kind, fmt.Errorf("%w: no such kind of memory", unix.EINVAL))
+	case pageSize < os.Getpagesize() || bits.OnesCount(uint(pageSize)) != 1:
+		return nil, mapError(kind, fmt.Errorf("%w: a page size of %d bytes", unix.EINVAL, pageSize))
+	case size <= 0 || size%pageSize != 0 && kind.huge() || size%base != 0 && !kind.huge():
+		return nil, mapError(kind, fmt.Errorf("%w: %d bytes are not in whole pages", unix.EINVAL, size))
+	}
+	m := &Mapping{kind: kind, pageSize: pageSize}
+	if !kind.huge() {
+		m.pageSize = base
+	}
+	if kind.shared() {
+		var err error
+		if m.memfd, err = newMemfd(kind, size, pageSize); err != nil {
+			return nil, mapError(kind, err)
+		}
+	}
+	if err := m.mmap(size, pageSize); err != nil {
+		if m.memfd != nil {
+			m.memfd.Close()
+		}
+		return nil, mapError(kind, err)
+	}
+	return m, nil
+}
+
+// Alias maps the memory of a shared mapping a second time. Neither the
+// registrations nor the page tables are shared: what is written through the
+// alias of a range registered with RegisterMinor can be put in place with
+// [File.Continue]. Private memory has no alias: unix.EINVAL.
+func (m *Mapping) Alias() (*Mapping, error) {
+	if m.memfd == nil || m.bytes == nil {
+		return nil, mapError(m.kind, fmt.Errorf("%w: only shared memory that is mapped has an alias", unix.EINVAL))
+	}
+	fd, err := unix.FcntlInt(m.memfd.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, mapError(m.kind, err)
+	}
+	a := &Mapping{kind: m.kind, pageSize: m.pageSize, memfd: os.NewFile(uintptr(fd), m.memfd.Name())}
+	if err := a.mmap(len(m.bytes), m.pageSize); err != nil {
+		a.memfd.Close()
+		return nil, mapError(m.kind, err)
+	}
+	return a, nil
+}
+
+// Bytes returns the memory. Touching it in Go is subject to the hazard that
+// the package comment describes, once it is registered. After Close it is
+// nil, and slices of it must not be used.
+func (m *Mapping) Bytes() []byte { return m.bytes }
+
+// Range returns where the memory is.
+func (m *Mapping) Range() Range { return RangeOf(m.bytes) }
+
+// PageSize returns the size in bytes of the pages that operations on this
+// memory count in.
+func (m *Mapping) PageSize() int { return m.pageSize }
+
+// Page returns the range of page i.
+func (m *Mapping) Page(i int) Range {
+	return Range{m.Range().Start + uint64(i)*uint64(m.pageSize), uint64(m.pageSize)}
+}
+
+// Kind returns the kind of memory.
+func (m *Mapping) Kind() Memory { return m.kind }
+
+// File returns the memfd of shared memory, which stays m's; nil for private
+// memory.
+func (m *Mapping) File() *os.File { return m.memfd }
+
+// Close unmaps the memory. A second Close does nothing.
+func (m *Mapping) Close() error {
+	var err error
+	m.once.Do(func() {
+		err = munmap(m.whole)
+		m.whole, m.bytes = nil, nil
+		if m.memfd != nil {
+			m.memfd.Close()
+		}
+	})
+	if err != nil {
+		return &Error{Op: "munmap", Err: err}
+	}
+	return nil
+}
+
+// mmap maps size bytes that begin at a multiple of align. The kernel aligns
+// huge pages itself; for others room is left to align in.
+func (m *Mapping) mmap(size, align int) error {
+	flags, fd, room := unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, -1, 0
+	switch {
+	case m.kind.shared():
+		flags, fd = unix.MAP_SHARED, int(m.memfd.Fd())
+	case m.kind.huge():
+		flags |= unix.MAP_HUGETLB | hugeFlag(align)
+	}
+	if !m.kind.huge() && align > os.Getpagesize() {
+		room = align
+	}
+	// Reserve without memory first, then put the mapping where it is to be.
+	// A nil hint lets the kernel choose the place.
+	var start unsafe.Pointer
+	if room > 0 {
+		whole, err := unix.MmapPtr(-1, 0, nil, uintptr(size+room), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+		if err != nil {
+			return err
+		}
+		m.whole = unsafe.Slice((*byte)(whole), size+room)
+		skip := (align - int(uintptr(whole)%uintptr(align))) % align
+		start = unsafe.Add(whole, skip) // within the reservation (package unsafe, rule 3)
+		flags |= unix.MAP_FIXED
+	}
+	p, err := unix.MmapPtr(fd, 0, start, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, flags)
+	if err != nil {
+		munmap(m.whole)
+		m.whole = nil
+		return err
+	}
+	m.bytes = unsafe.Slice((*byte)(p), size)
+	if room == 0 {
+		m.whole = m.bytes
+	}
+	return nil
+}
+
+func munmap(b []byte) error {
+	if b == nil {
+		return nil
+	}
+	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))
+}
+
+func newMemfd(kind Memory, size, pageSize int) (*os.File, error) {
+	flags := unix.MFD_CLOEXEC
+	if kind.huge() {
+		flags |= unix.MFD_HUGETLB | hugeFlag(pageSize)
+	}
+	fd, err := unix.MemfdCreate("uffd", flags)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "memfd:uffd")
+	if err := file.Truncate(int64(size)); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// hugeFlag encodes a huge page's size in the flags of mmap(2) and
+// memfd_create(2): its binary logarithm from bit 26 on.
+func hugeFlag(pageSize int) int { return bits.TrailingZeros(uint(pageSize)) << unix.MAP_HUGE_SHIFT }
+
+// defaultHugePageSize returns the size of the huge pages that a program gets
+// when it names none, in bytes, or 0 where the kernel has none.
+func defaultHugePageSize() int {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(line, "Hugepagesize:"); ok {
+			kb, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+func mapError(kind Memory, err error) error {
+	return &Error{Op: "mmap " + kind.String(), Err: err}
+}

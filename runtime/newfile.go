@@ -1,0 +1,115 @@
+package userfaultfd
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/zuffd/uffd"
+	"golang.org/x/sys/unix"
+)
+
+// NewFile makes a File of a descriptor that is open already: inherited,
+// received, or the child's of a [Fork]. The handshake (UFFDIO_API) has been
+// done with it. The descriptor belongs to the File from then on, and gets the
+// close-on-exec flag; with an error it stays the caller's, untouched.
+//
+// Whether it blocks is left as it is. A descriptor that is no userfaultfd is
+// unix.ENOTTY, a closed one unix.EBADF, and one without the handshake
+// unix.EINVAL.
+func NewFile(fd int) (*File, error) {
+	if err := check(fd); err != nil {
+		return nil, err
+	}
+	features, ioctls := fdinfo(fd)
+	unix.CloseOnExec(fd)
+	return newFile(fd, features, ioctls)
+}
+
+// DupFile is [NewFile] of a duplicate of file's descriptor. file stays the
+// caller's to close.
+func DupFile(file *os.File) (*File, error) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, &Error{Op: "dup", Err: err}
+	}
+	fd := -1
+	var dupErr error
+	if err := raw.Control(func(old uintptr) {
+		fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	}); err != nil {
+		return nil, &Error{Op: "dup", Err: err}
+	}
+	if dupErr != nil {
+		return nil, &Error{Op: "dup", Err: dupErr}
+	}
+	f, err := NewFile(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return f, nil
+}
+
+// check reports whether fd is a userfaultfd after its handshake.
+func check(fd int) error {
+	// Waking an empty range does nothing: a userfaultfd says EINVAL, any
+	// other file ENOTTY. An ioctl is not sent to a file of another kind where
+	// /proc can tell first.
+	if link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil && link != "anon_inode:[userfaultfd]" {
+		return &Error{Op: "NewFile", Err: fmt.Errorf("%w: descriptor %d is %s, no userfaultfd", unix.ENOTTY, fd, link)}
+	}
+	var none uffd.UffdioRange
+	if errno := ioctl(fd, uffd.UFFDIO_WAKE, unsafe.Pointer(&none)); errno != unix.EINVAL {
+		return &Error{Op: "NewFile", Err: fmt.Errorf("descriptor %d: %w", fd, errno)}
+	}
+	// poll(2) reports an error for one without the handshake, but so it does
+	// for a blocking one; a read of no room says EINVAL for both. Only the
+	// handshake itself would tell, and would do it.
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return &Error{Op: "fcntl", Err: err}
+	}
+	if flags&unix.O_NONBLOCK == 0 {
+		return nil
+	}
+	if _, err := unix.Poll(p, 0); err == nil && p[0].Revents&unix.POLLERR != 0 {
+		return &Error{Op: "NewFile", Err: fmt.Errorf("%w: descriptor %d: the handshake (UFFDIO_API) was not done", unix.EINVAL, fd)}
+	}
+	return nil
+}
+
+// initialized is the bit that the kernel keeps for itself among a
+// userfaultfd's features, from Linux 5.16 on: the handshake was done.
+const initialized = 1 << 31
+
+// fdinfo reads what /proc says of a userfaultfd: "API: aa:features:ioctls" in
+// hexadecimal. Where /proc is missing, both are empty: nothing depends on
+// them.
+func fdinfo(fd int) (Features, Ioctls) {
+	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+	if err != nil {
+		return 0, 0
+	}
+	return parseFdinfo(string(b))
+}
+
+func parseFdinfo(s string) (Features, Ioctls) {
+	for line := range strings.Lines(s) {
+		value, ok := strings.CutPrefix(line, "API:")
+		if !ok {
+			continue
+		}
+		fields := strings.Split(strings.TrimSpace(value), ":")
+		if len(fields) != 3 {
+			break
+		}
+		features, _ := strconv.ParseUint(fields[1], 16, 64)
+		ioctls, _ := strconv.ParseUint(fields[2], 16, 64)
+		return Features(features &^ initialized), Ioctls(ioctls)
+	}
+	return 0, 0
+}

@@ -1,0 +1,164 @@
+package userfaultfd_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+func TestPoison(t *testing.T) {
+	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
+		setup := func(t *testing.T, pages int) (*userfaultfd.File, *userfaultfd.Mapping) {
+			f := open(t, userfaultfd.FeaturePoison|missing(kind))
+			m := mapMemory(t, kind, pages)
+			register(t, f, m, userfaultfd.RegisterMissing)
+			return f, m
+		}
+		t.Run("makes a touch raise SIGBUS with the address, and spares the neighbours", func(t *testing.T) {
+			f, m := setup(t, 3)
+			page := make([]byte, m.PageSize())
+			for _, i := range []int{0, 2} {
+				if _, err := f.Copy(m.Page(i).Start, page, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n, err := f.Poison(m.Page(1), 0); n != m.Page(1).Len || err != nil {
+				t.Fatalf("Poison: %d, %v", n, err)
+			}
+			offset := m.PageSize() + 40
+			err := userfaultfd.Guard(m.Range(), func() { sink = m.Bytes()[offset] })
+			var access *userfaultfd.AccessError
+			if !errors.As(err, &access) {
+				t.Fatalf("Guard: %v, want an AccessError", err)
+			}
+			if kind == userfaultfd.Anonymous && access.Address != m.Page(1).Start+40 || !m.Page(1).Contains(access.Address) {
+				t.Errorf("SIGBUS at %#x, want %#x", access.Address, m.Page(1).Start+40)
+			}
+			filled(t, m.Bytes()[:m.PageSize()], 0)
+			filled(t, m.Bytes()[2*m.PageSize():], 0)
+		})
+		t.Run("wakes the waiter, which then fails", func(t *testing.T) {
+			f, m := setup(t, 1)
+			done := touch(m.Range(), m.PageSize(), false)
+			fault(t, f)
+			if _, err := f.Poison(m.Range(), userfaultfd.PoisonDontWake); err != nil {
+				t.Fatal(err)
+			}
+			asleep(t, done)
+			f.Wake(m.Range())
+			if err := within(t, "the touch", done); !errors.Is(err, unix.EHWPOISON) {
+				t.Errorf("populating a poisoned page: %v, want EHWPOISON", err)
+			}
+		})
+		t.Run("is taken away by discarding", func(t *testing.T) {
+			f, m := setup(t, 1)
+			if _, err := f.Poison(m.Range(), 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := userfaultfd.Discard(m.Range()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Copy(m.Range().Start, bytes.Repeat([]byte{3}, m.PageSize()), 0); err != nil {
+				t.Fatalf("Copy after discarding: %v", err)
+			}
+			filled(t, m.Bytes(), 3)
+		})
+		t.Run("stops at a mapped page, having poisoned those before it", func(t *testing.T) {
+			f, m := setup(t, 4)
+			if _, err := f.Copy(m.Page(2).Start, make([]byte, m.PageSize()), 0); err != nil {
+				t.Fatal(err)
+			}
+			n, err := f.Poison(m.Range(), 0)
+			if n != 2*uint64(m.PageSize()) || !errors.Is(err, unix.EEXIST) {
+				t.Fatalf("Poison: %d, %v; want %d and EEXIST", n, err, 2*m.PageSize())
+			}
+			if n, err := f.Poison(m.Page(0), 0); n != 0 || !errors.Is(err, unix.EEXIST) {
+				t.Errorf("Poison of a poisoned page: %d, %v; want 0 and EEXIST", n, err)
+			}
+		})
+	})
+	t.Run("spares another mapping of the same memory", func(t *testing.T) {
+		f := open(t, userfaultfd.FeaturePoison|userfaultfd.FeatureMissingShmem)
+		m := mapMemory(t, userfaultfd.Shmem, 1)
+		alias, err := m.Alias()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer alias.Close()
+		alias.Bytes()[0] = 42
+		register(t, f, m, userfaultfd.RegisterMissing)
+		if _, err := f.Poison(m.Range(), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := userfaultfd.Guard(m.Range(), func() { sink = m.Bytes()[0] }); err == nil {
+			t.Error("the poisoned mapping can be read")
+		}
+		if alias.Bytes()[0] != 42 {
+			t.Error("the other mapping has lost its content")
+		}
+	})
+	t.Run("kills a child process that touches, with SIGBUS, and nobody else", func(t *testing.T) {
+		open(t, userfaultfd.FeaturePoison)
+		err := child(t, "touch poison").Run()
+		var exit interface{ Error() string }
+		if !errors.As(err, &exit) || err == nil {
+			t.Fatalf("the child that touched poison ended with %v", err)
+		}
+	})
+}
+
+// sink keeps what tests read.
+var sink byte
+
+func init() {
+	children["touch poison"] = func([]string) error {
+		os.Stderr.Close() // the runtime's report of the signal is not for the log
+		f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeaturePoison})
+		if err != nil {
+			return nil
+		}
+		m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+		if err != nil {
+			return nil
+		}
+		if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
+			return nil
+		}
+		if _, err := f.Poison(m.Range(), 0); err != nil {
+			return nil
+		}
+		sink = m.Bytes()[0]
+		return nil // not reached: exit status 0 fails the test
+	}
+}
+
+func ExampleFile_Poison() {
+	f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeaturePoison, UserModeOnly: true})
+	if err != nil {
+		fmt.Println("poisoned: true") // an older kernel: nothing to show
+		return
+	}
+	defer f.Close()
+	m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+	if err != nil {
+		panic(err)
+	}
+	defer m.Close()
+	if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
+		panic(err)
+	}
+	if _, err := f.Poison(m.Range(), 0); err != nil {
+		panic(err)
+	}
+	err = userfaultfd.Guard(m.Range(), func() {
+		m.Bytes()[0]++
+	})
+	var access *userfaultfd.AccessError
+	fmt.Println("poisoned:", errors.As(err, &access))
+	// Output: poisoned: true
+}

@@ -1,0 +1,274 @@
+package userfaultfd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Read waits for messages and reads as many as there are, and as buf has room
+// for. It returns their number, which is above zero where there is no error,
+// and does not allocate.
+//
+// One goroutine reads at a time; others wait for their turn. Waiting costs no
+// thread unless f is blocking. Read ends with [os.ErrDeadlineExceeded] at the
+// deadline and with [os.ErrClosed] when f is closed. An empty buf is
+// unix.EINVAL. See read(2) and userfaultfd(2).
+//
+// A FORK message carries a descriptor that is the caller's from then on.
+func (f *File) Read(buf []Msg) (int, error) { return f.ReadContext(context.Background(), buf) }
+
+// ReadContext is [File.Read] that ends with ctx's error when ctx is done.
+// Nothing is lost then: messages stay where they are. With a blocking f and a
+// ctx that can be done it fails at once with [os.ErrNoDeadline].
+func (f *File) ReadContext(ctx context.Context, buf []Msg) (int, error) {
+	n, err := f.read(ctx, buf)
+	if err != nil {
+		return n, &Error{Op: "read", Err: err}
+	}
+	return n, nil
+}
+
+// SetReadDeadline sets the time at which a read ends with
+// [os.ErrDeadlineExceeded], those under way among them. The zero Time is no
+// deadline. A blocking f knows none: [os.ErrNoDeadline].
+func (f *File) SetReadDeadline(t time.Time) error {
+	if err := f.acquire(); err != nil {
+		return &Error{Op: "SetReadDeadline", Err: err}
+	}
+	defer f.release()
+	if f.blocking {
+		return &Error{Op: "SetReadDeadline", Err: os.ErrNoDeadline}
+	}
+	r := &f.reader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deadline = t
+	if r.interrupted {
+		return nil // it is set when the interrupted read ends
+	}
+	if err := f.file.SetReadDeadline(t); err != nil {
+		return &Error{Op: "SetReadDeadline", Err: err}
+	}
+	return nil
+}
+
+// reader is the reading side of a File.
+type reader struct {
+	turn chan struct{} // holds one token: whose it is may read
+
+	// What the turn's holder reads, and what came of it. step is bound once,
+	// so that a read does not allocate.
+	buf   []Msg
+	n     int
+	errno unix.Errno
+	step  func(fd uintptr) bool
+
+	mu          sync.Mutex
+	deadline    time.Time // the caller's
+	interrupted bool      // the deadline in force is in the past, to end the read
+	tid         int       // the thread of a blocking read, 0 if there is none
+}
+
+func (r *reader) init() {
+	r.turn = make(chan struct{}, 1)
+	r.turn <- struct{}{}
+	r.step = r.tryRead
+}
+
+func (f *File) read(ctx context.Context, buf []Msg) (int, error) {
+	if len(buf) == 0 {
+		return 0, fmt.Errorf("%w: no room for a message", unix.EINVAL)
+	}
+	if err := f.acquire(); err != nil {
+		return 0, err
+	}
+	defer f.release()
+	if f.blocking && ctx.Done() != nil {
+		return 0, os.ErrNoDeadline
+	}
+	r := &f.reader
+	select {
+	case <-f.closing:
+		return 0, os.ErrClosed
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-r.turn:
+	}
+	defer func() { r.turn <- struct{}{} }()
+
+	r.buf = buf
+	defer func() { r.buf = nil }()
+	var err error
+	if f.blocking {
+		err = f.waitBlocking()
+	} else {
+		err = f.wait(ctx)
+	}
+	if err != nil {
+		return 0, err
+	}
+	msgs := buf[:r.n]
+	for i := range msgs {
+		if msgs[i].Event() == EventFork {
+			// The kernel passes the parent descriptor's flags on, and that
+			// may come from a process that did not set this one.
+			unix.CloseOnExec(msgs[i].Fork().FD)
+		}
+	}
+	return len(msgs), nil
+}
+
+// wait reads through the network poller.
+func (f *File) wait(ctx context.Context) error {
+	r := &f.reader
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, f.interruptReader)
+		defer func() {
+			if !stop() {
+				f.resumeReader()
+			}
+		}()
+	}
+	for {
+		err := f.raw.Read(r.step)
+		switch {
+		case err == nil:
+			if r.errno != 0 {
+				return r.errno
+			}
+			return nil
+		case f.isClosed():
+			return os.ErrClosed
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, os.ErrDeadlineExceeded) && f.staleInterrupt():
+			continue
+		}
+		return err
+	}
+}
+
+// tryRead reads what there is, and reports whether the wait is over. It does
+// not tell the scheduler: the descriptor does not block.
+func (r *reader) tryRead(fd uintptr) bool {
+	for {
+		// The buffer is on the heap, as r holds it (package unsafe, rule 4).
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, fd,
+			uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize))
+		switch errno {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			// Nothing yet, or the fault that woke us was withdrawn: a signal
+			// makes a waiting thread leave and fault again.
+			return false
+		}
+		r.n, r.errno = int(n)/MsgSize, errno
+		if errno != 0 {
+			r.n = 0
+		}
+		return true
+	}
+}
+
+// waitBlocking reads by a thread of its own, which Close can interrupt.
+func (f *File) waitBlocking() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r := &f.reader
+	r.setThread(unix.Gettid())
+	defer r.setThread(0)
+	for {
+		if f.isClosed() {
+			return os.ErrClosed
+		}
+		n, _, errno := unix.Syscall(unix.SYS_READ, uintptr(f.fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize))
+		switch errno {
+		case 0:
+			r.n = int(n) / MsgSize
+			return nil
+		case unix.EINTR, unix.EAGAIN:
+			continue
+		}
+		return errno
+	}
+}
+
+func (r *reader) setThread(tid int) {
+	r.mu.Lock()
+	r.tid = tid
+	r.mu.Unlock()
+}
+
+// interruptReader ends a read that is under way.
+func (f *File) interruptReader() {
+	if f.blocking {
+		f.interruptBlocking()
+		return
+	}
+	r := &f.reader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.interrupted = true
+	f.file.SetReadDeadline(time.Unix(1, 0))
+}
+
+// resumeReader puts the caller's deadline back after interruptReader, unless
+// f is closing.
+func (f *File) resumeReader() {
+	r := &f.reader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !f.isClosed() {
+		r.interrupted = false
+		f.file.SetReadDeadline(r.deadline)
+	}
+}
+
+// staleInterrupt reports whether a read was ended for another reader's
+// context, and puts the caller's deadline back.
+func (f *File) staleInterrupt() bool {
+	r := &f.reader
+	r.mu.Lock()
+	stale := r.interrupted
+	r.mu.Unlock()
+	if stale {
+		f.resumeReader()
+	}
+	return stale
+}
+
+// interruptBlocking ends a read(2) that holds a thread. Closing the descriptor
+// would not: the read goes on with the file. A signal makes the kernel start
+// the read anew, and that returns at once if the file no longer blocks. The
+// flag belongs to the open file, which other processes may share, so it is put
+// back once the reader is out. SIGURG is the signal that the Go runtime itself
+// sends to its threads at any time.
+func (f *File) interruptBlocking() {
+	r := &f.reader
+	if unix.SetNonblock(f.fd, true) != nil {
+		return
+	}
+	for {
+		r.mu.Lock()
+		tid := r.tid
+		if tid != 0 {
+			unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
+		}
+		r.mu.Unlock()
+		if tid == 0 {
+			break
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	unix.SetNonblock(f.fd, false)
+}

@@ -1,0 +1,26 @@
+// Uffdprobe prints what the running kernel's userfaultfd can do for the user
+// who runs it: features, operations by kind of memory, and how it may be
+// opened, with the reason where it may not.
+//
+//	go run github.com/zuffd/uffd/runtime/uffdprobe
+//
+// It exits with 1 where no userfaultfd can be opened at all.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+)
+
+func main() {
+	s, err := userfaultfd.Probe()
+	if writeErr := s.WriteTable(os.Stdout); writeErr != nil {
+		err = writeErr
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "uffdprobe:", err)
+		os.Exit(1)
+	}
+}

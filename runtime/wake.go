@@ -1,0 +1,25 @@
+package userfaultfd
+
+import (
+	"unsafe"
+
+	"github.com/zuffd/uffd"
+)
+
+// Wake wakes the threads that wait for a fault in r. They fault again if the
+// page is still not there. It follows operations in a DontWake mode, and an
+// EEXIST: somebody else has filled the page, yet the thread still sleeps.
+//
+// Errors: unix.EINVAL (alignment, length). See UFFDIO_WAKE(2const).
+func (f *File) Wake(r Range) error {
+	if err := f.acquire(); err != nil {
+		return &Error{Op: "UFFDIO_WAKE", Range: r, Err: err}
+	}
+	defer f.release()
+	arg := r.abi()
+	// Waking takes a walk over the waiting threads, whatever r's length.
+	if errno := rangeIoctl(f.fd, uffd.UFFDIO_WAKE, unsafe.Pointer(&arg), 0); errno != 0 {
+		return &Error{Op: "UFFDIO_WAKE", Range: r, Err: errno}
+	}
+	return nil
+}
