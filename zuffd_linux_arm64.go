@@ -255,7 +255,7 @@ const (
 	// other such memory in the same process, which disappear there. Nothing is
 	// copied. Its argument is UffdioMove. Errors: EAGAIN (stopped short: see
 	// UffdioMove.Move), EINVAL (not in whole pages, empty, unknown mode,
-	// overlapping ranges, or mappings that differ in kind, protection or
+	// mappings that are not private and anonymous, or differ in protection or
 	// locking), EEXIST (a page is there already), ENOENT (the destination is not
 	// registered with this userfaultfd, or a source page is missing and
 	// UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES is not set), EBUSY (a source page is

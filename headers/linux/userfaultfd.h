@@ -366,8 +366,8 @@
  * UFFDIO_MOVE fills missing pages of private anonymous memory with pages of
  * other such memory in the same process, which disappear there. Nothing is
  * copied. Its argument is uffdio_move. Errors: EAGAIN (stopped short: see
- * uffdio_move.move), EINVAL (not in whole pages, empty, unknown mode,
- * overlapping ranges, or mappings that differ in kind, protection or locking),
+ * uffdio_move.move), EINVAL (not in whole pages, empty, unknown mode, mappings
+ * that are not private and anonymous, or differ in protection or locking),
  * EEXIST (a page is there already), ENOENT (the destination is not registered
  * with this userfaultfd, or a source page is missing and
  * UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES is not set), EBUSY (a source page is shared
