@@ -1,0 +1,39 @@
+# uffd: Linux's userfaultfd(2) for Go. `make help` lists the targets.
+
+GO ?= go
+export CGO_ENABLED ?= 0
+
+.PHONY: all help generate check poison test lint verify bench fuzz
+
+all: generate poison ## regenerate the bindings, and poison a page before your eyes (the default)
+
+help: ## say in a line what each target does
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+generate: ## regenerate the bindings from headers/, and say what changed
+	@$(GO) generate ./...
+
+check: ## fail, and show the difference, if a generated file is not what headers/ says
+	@$(GO) run ./gen -check linux/userfaultfd.h
+	@$(GO) run ./gen -check -name pagemap linux/fs.h
+
+poison: ## poison a page: what a touch of it raises, and that its neighbours still read
+	@$(GO) run ./internal/poisondemo
+
+test: ## run every test that this machine can run
+	$(GO) test ./...
+
+lint: ## gofmt, go vet on every architecture, staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	@for arch in amd64 arm64; do GOARCH=$$arch $(GO) vet ./... || exit 1; done
+	@$(GO) tool staticcheck ./...
+
+verify: ## hold every offset and number against C compilers and the kernel
+	@$(GO) run ./verify
+
+bench: ## run every benchmark
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## fuzz the readers of foreign bytes, half a minute each
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./gen/internal/cheader
+	$(GO) test -run '^$$' -fuzz FuzzMsg -fuzztime 30s ./runtime

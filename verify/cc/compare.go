@@ -1,0 +1,113 @@
+package cc
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/zuffd/uffd/internal/abi"
+)
+
+// A Question is a value that a model claims and a compiler can compute.
+type Question struct {
+	What       string // for people: "offset of uffdio_poison.mode"
+	Expression string // in C
+	Claim      uint64 // as converted to unsigned 64 bits
+}
+
+// Questions returns everything that a model claims: the value of each
+// constant; the size and alignment of each struct; the offset and size of each
+// field, and the signedness of those that are integers.
+func Questions(m *abi.Model) []Question {
+	var q []Question
+	ask := func(claim uint64, expression, format string, args ...any) {
+		q = append(q, Question{fmt.Sprintf(format, args...), expression, claim})
+	}
+	for _, c := range m.Constants {
+		ask(c.Value.Uint64(), c.Name, "value of %s", c.Name)
+	}
+	unions := map[string]bool{}
+	for _, s := range m.Structs {
+		unions[s.Name] = s.Union
+	}
+	for _, s := range m.Structs {
+		t, object, prefix := place(s, unions)
+		ask(uint64(s.Size), "sizeof("+t+")", "size of %s", s.Name)
+		ask(uint64(s.Align), "_Alignof("+t+")", "alignment of %s", s.Name)
+		for _, f := range s.Fields {
+			if f.Name == "" || f.BitSize > 0 {
+				continue
+			}
+			offset := fmt.Sprintf("__builtin_offsetof(%s, %s%s)", object, prefix, f.Name)
+			if prefix != "" {
+				offset += fmt.Sprintf(" - __builtin_offsetof(%s, %s)", object, strings.TrimSuffix(prefix, "."))
+			}
+			ask(uint64(f.Offset), offset, "offset of %s.%s", s.Name, f.Name)
+			member := fmt.Sprintf("((%s *)0)->%s%s", object, prefix, f.Name)
+			if f.Size > 0 {
+				ask(uint64(f.Size), "sizeof("+member+")", "size of %s.%s", s.Name, f.Name)
+			}
+			if signed, ok := signedness(f.Type); ok {
+				ask(signed, "((__typeof__("+member+"))-1) < 0", "signedness of %s.%s", s.Name, f.Name)
+			}
+		}
+	}
+	return q
+}
+
+// place returns the C type of a struct, and the outermost type that it is in
+// with the designator, ending in a dot, that reaches it there.
+func place(s abi.Struct, unions map[string]bool) (ctype, object, prefix string) {
+	outer, rest, nested := strings.Cut(s.Name, ".")
+	object = "struct " + outer
+	if unions[outer] {
+		object = "union " + outer
+	}
+	if !nested {
+		return object, object, ""
+	}
+	return fmt.Sprintf("__typeof__(((%s *)0)->%s)", object, rest), object, rest + "."
+}
+
+func signedness(t abi.Type) (uint64, bool) {
+	switch t.Spelling {
+	case "__s8", "__s16", "__s32", "__s64":
+		return 1, true
+	case "__u8", "__u16", "__u32", "__u64":
+		return 0, true
+	}
+	return 0, false
+}
+
+// A Disagreement is a claim that an oracle contradicts.
+type Disagreement struct {
+	What   string
+	Claim  uint64
+	Answer uint64
+}
+
+// String says both values.
+func (d Disagreement) String() string {
+	return fmt.Sprintf("%s: claimed %d (%#x), really %d (%#x)", d.What, d.Claim, d.Claim, d.Answer, d.Answer)
+}
+
+// Compare puts a model's claims to a compiler, which reads the header in the
+// include directories. It returns how many values were compared and which
+// differ. A symbol that the compiler does not know is an error.
+func (c Compiler) Compare(m *abi.Model, include []string) (compared int, wrong []Disagreement, err error) {
+	questions := Questions(m)
+	expressions := make([]string, len(questions))
+	for i, q := range questions {
+		expressions[i] = q.Expression
+	}
+	preamble := fmt.Sprintf("#include <linux/ioctl.h>\n#include <%s>\n", m.Header)
+	answers, err := c.Values(include, preamble, expressions)
+	if err != nil {
+		return 0, nil, err
+	}
+	for i, q := range questions {
+		if answers[i] != q.Claim {
+			wrong = append(wrong, Disagreement{q.What, q.Claim, answers[i]})
+		}
+	}
+	return len(questions), wrong, nil
+}
