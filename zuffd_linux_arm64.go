@@ -285,11 +285,12 @@ const (
 	// UFFDIO_POISON marks missing pages as poisoned: touching one raises SIGBUS,
 	// as memory with a hardware error would, in this address space alone. It
 	// wakes the threads that wait for them. Its argument is UffdioPoison.
-	// Unmapping or discarding the pages takes the poison away. Errors: EAGAIN
-	// (stopped short: see UffdioPoison.Updated), EINVAL (not in whole pages,
-	// empty, unknown mode), EEXIST (a page is mapped or poisoned already),
-	// ENOENT (not registered with this userfaultfd), ENOMEM, ESRCH (the process
-	// is gone). See UFFDIO_POISON(2const). Since Linux 6.6.
+	// Unmapping or discarding the pages takes the poison away; a child of
+	// fork(2) inherits that of private memory. Errors: EAGAIN (stopped short:
+	// see UffdioPoison.Updated), EINVAL (not in whole pages, empty, unknown
+	// mode), EEXIST (a page is mapped or poisoned already), ENOENT (not
+	// registered with this userfaultfd), ENOMEM, ESRCH (the process is gone).
+	// See UFFDIO_POISON(2const). Since Linux 6.6.
 	UFFDIO_POISON = 0xc020aa08
 
 	// UFFDIO_RWPROTECT protects the pages of a range against every access, or

@@ -12,7 +12,8 @@ import (
 // EHWPOISON from madvise(2)). Only that address space is touched; other
 // mappings of the same file read on. Waiting threads are woken unless mode
 // has PoisonDontWake, and get the signal. Unmapping the pages, or discarding
-// them (MADV_DONTNEED), takes the poison away.
+// them (MADV_DONTNEED), takes the poison away; unregistering does not. A child
+// of fork(2) inherits the poison of private memory, not that of shared memory.
 //
 // r must be registered. Poison carries partial progress on and returns the
 // bytes that it poisoned, from r.Start on; with an error, what was done

@@ -403,7 +403,8 @@
  * UFFDIO_POISON marks missing pages as poisoned: touching one raises SIGBUS, as
  * memory with a hardware error would, in this address space alone. It wakes the
  * threads that wait for them. Its argument is uffdio_poison. Unmapping or
- * discarding the pages takes the poison away. Errors: EAGAIN (stopped short:
+ * discarding the pages takes the poison away; a child of fork(2) inherits that
+ * of private memory. Errors: EAGAIN (stopped short:
  * see uffdio_poison.updated), EINVAL (not in whole pages, empty, unknown mode),
  * EEXIST (a page is mapped or poisoned already), ENOENT (not registered with
  * this userfaultfd), ENOMEM, ESRCH (the process is gone). See

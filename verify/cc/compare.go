@@ -30,6 +30,10 @@ func Questions(m *abi.Model) []Question {
 		unions[s.Name] = s.Union
 	}
 	for _, s := range m.Structs {
+		if promoted(s.Name) {
+			askPromoted(ask, m, s, unions)
+			continue
+		}
 		t, object, prefix := place(s, unions)
 		ask(uint64(s.Size), "sizeof("+t+")", "size of %s", s.Name)
 		ask(uint64(s.Align), "_Alignof("+t+")", "alignment of %s", s.Name)
@@ -52,6 +56,47 @@ func Questions(m *abi.Model) []Question {
 		}
 	}
 	return q
+}
+
+// promoted reports whether the way to a type leads through a member without a
+// name, so that C cannot name the type, and its members belong to the struct
+// outside.
+func promoted(designator string) bool {
+	for _, part := range strings.Split(designator, ".")[1:] {
+		if part[0] >= '0' && part[0] <= '9' {
+			return true
+		}
+	}
+	return false
+}
+
+// askPromoted asks where the members of such a type are in the outermost one.
+func askPromoted(ask func(uint64, string, string, ...any), m *abi.Model, s abi.Struct, unions map[string]bool) {
+	parts := strings.Split(s.Name, ".")
+	base := int64(0)
+	var named []string
+	for i := range parts[1:] {
+		outer, member := strings.Join(parts[:i+1], "."), parts[i+1]
+		for _, o := range m.Structs {
+			for n, f := range o.Fields {
+				if o.Name == outer && (f.Name == member || f.Name == "" && fmt.Sprint(n) == member) {
+					base += f.Offset
+				}
+			}
+		}
+		if !promoted("." + member) {
+			named = append(named, member)
+		}
+	}
+	_, object, _ := place(abi.Struct{Name: parts[0]}, unions)
+	for _, f := range s.Fields {
+		if f.Name == "" || f.BitSize > 0 {
+			continue
+		}
+		path := strings.Join(append(named, f.Name), ".")
+		ask(uint64(base+f.Offset), fmt.Sprintf("__builtin_offsetof(%s, %s)", object, path), "offset of %s.%s", s.Name, f.Name)
+		ask(uint64(f.Size), fmt.Sprintf("sizeof(((%s *)0)->%s)", object, path), "size of %s.%s", s.Name, f.Name)
+	}
 }
 
 // place returns the C type of a struct, and the outermost type that it is in

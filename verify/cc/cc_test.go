@@ -1,0 +1,170 @@
+package cc_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/cc"
+)
+
+const root = "../.."
+
+// generate runs the generator for its model of a header.
+func generate(t *testing.T, sysroot, arch, header string) *abi.Model {
+	t.Helper()
+	sysroot, err := filepath.Abs(sysroot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "run", "./gen", "-json", "-sysroot", sysroot, "-arch", arch, header)
+	cmd.Dir = root
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.Bytes())
+	}
+	m := new(abi.Model)
+	if err := json.Unmarshal(out, m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func eachCompiler(t *testing.T, test func(t *testing.T, c cc.Compiler)) {
+	for _, c := range cc.Compilers {
+		t.Run(c.Arch, func(t *testing.T) {
+			if !c.Installed() {
+				t.Skipf("%s is not installed (Debian's %s)", c.Command[0], c.Package)
+			}
+			test(t, c)
+		})
+	}
+}
+
+func TestCompilersAgreeWithTheGenerator(t *testing.T) {
+	headers, err := filepath.Abs(root + "/headers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
+		t.Run("on "+header, func(t *testing.T) {
+			eachCompiler(t, func(t *testing.T, c cc.Compiler) {
+				m := generate(t, headers, c.Arch, header)
+				compared, wrong, err := c.Compare(m, []string{headers})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if compared < 50 {
+					t.Errorf("only %d values compared", compared)
+				}
+				for _, d := range wrong {
+					t.Error(d)
+				}
+			})
+		})
+	}
+}
+
+// TestCompilersAgreeOnHardHeaders compares what C has beyond userfaultfd.h:
+// the generator's test headers, each a construct of its own.
+func TestCompilersAgreeOnHardHeaders(t *testing.T) {
+	sysroot, err := filepath.Abs(root + "/gen/internal/cheader/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob(sysroot + "/*.h")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("no test headers in %s (%v)", sysroot, err)
+	}
+	for _, path := range all {
+		header := filepath.Base(path)
+		t.Run("on "+header, func(t *testing.T) {
+			eachCompiler(t, func(t *testing.T, c cc.Compiler) {
+				m := generate(t, sysroot, c.Arch, header)
+				_, wrong, err := c.Compare(m, []string{sysroot})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, d := range wrong {
+					t.Error(d)
+				}
+			})
+		})
+	}
+}
+
+// TestCompilerFindsLies plants a lie of each kind in a model.
+func TestCompilerFindsLies(t *testing.T) {
+	headers, err := filepath.Abs(root + "/headers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	field := func(m *abi.Model, tag, name string) *abi.Field {
+		for i, s := range m.Structs {
+			for j, f := range s.Fields {
+				if s.Name == tag && f.Name == name {
+					return &m.Structs[i].Fields[j]
+				}
+			}
+		}
+		t.Fatalf("no %s.%s", tag, name)
+		return nil
+	}
+	lies := []struct {
+		name  string
+		plant func(*abi.Model)
+		want  string
+	}{
+		{"a wrong constant", func(m *abi.Model) {
+			for i := range m.Constants {
+				if m.Constants[i].Name == "UFFDIO_POISON" {
+					m.Constants[i].Value = abi.Unsigned(0xc020aa09)
+				}
+			}
+		}, "value of UFFDIO_POISON"},
+		{"a wrong offset", func(m *abi.Model) { field(m, "uffdio_poison", "mode").Offset = 24 }, "offset of uffdio_poison.mode"},
+		{"a wrong offset in a union", func(m *abi.Model) { field(m, "uffd_msg.arg.pagefault", "address").Offset = 16 }, "offset of uffd_msg.arg.pagefault.address"},
+		{"a wrong signedness", func(m *abi.Model) { field(m, "uffdio_poison", "updated").Type.Spelling = "__u64" }, "signedness of uffdio_poison.updated"},
+		{"the size of an unpacked struct", func(m *abi.Model) {
+			for i := range m.Structs {
+				if m.Structs[i].Name == "uffd_msg" {
+					m.Structs[i].Align = 8
+				}
+			}
+		}, "alignment of uffd_msg"},
+	}
+	c, _ := cc.For("arm64")
+	if !c.Installed() {
+		c, _ = cc.For("amd64")
+	}
+	if !c.Installed() {
+		t.Skipf("%s is not installed (Debian's %s)", c.Command[0], c.Package)
+	}
+	for _, lie := range lies {
+		t.Run("finds "+lie.name, func(t *testing.T) {
+			m := generate(t, headers, c.Arch, "linux/userfaultfd.h")
+			lie.plant(m)
+			_, wrong, err := c.Compare(m, []string{headers})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(wrong) != 1 || wrong[0].What != lie.want {
+				t.Errorf("found %v, want %s", wrong, lie.want)
+			}
+		})
+	}
+	t.Run("finds a symbol that the header does not have", func(t *testing.T) {
+		m := generate(t, headers, c.Arch, "linux/userfaultfd.h")
+		m.Constants = append(m.Constants, abi.Constant{Name: "UFFDIO_TELEPORT"})
+		if _, _, err := c.Compare(m, []string{headers}); err == nil || !strings.Contains(err.Error(), "UFFDIO_TELEPORT") {
+			t.Errorf("got %v, want an error that names UFFDIO_TELEPORT", err)
+		}
+	})
+}
+

@@ -1,0 +1,344 @@
+// Package live holds what the running kernel does against what the bindings
+// say: the numbers are issued by raw system calls, and the bytes that the
+// kernel reads and writes are watched.
+package live
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/zuffd/uffd"
+	"golang.org/x/sys/unix"
+)
+
+// open opens a userfaultfd and does the handshake for features, or skips the
+// test where the kernel lacks them.
+func open(t *testing.T, name, release string, features uint64) int {
+	t.Helper()
+	r, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
+	if errno == unix.EPERM {
+		t.Skip("userfaultfd(2) is not permitted here")
+	}
+	if errno != 0 {
+		t.Fatalf("userfaultfd: %v", errno)
+	}
+	fd := int(r)
+	t.Cleanup(func() { unix.Close(fd) })
+	api := uffd.UffdioApi{Api: uffd.UFFD_API, Features: features}
+	errno = ioctl(fd, uffd.UFFDIO_API, unsafe.Pointer(&api))
+	if errno == unix.EINVAL && features != 0 {
+		t.Skipf("%s (Linux %s)", name, release)
+	}
+	if errno != 0 {
+		t.Fatalf("UFFDIO_API: %v", errno)
+	}
+	return fd
+}
+
+func ioctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
+	return errno
+}
+
+// pages maps private memory without transparent huge pages.
+func pages(t *testing.T, n int) []byte {
+	t.Helper()
+	b, err := unix.Mmap(-1, 0, n*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(b) })
+	unix.Madvise(b, unix.MADV_NOHUGEPAGE)
+	return b
+}
+
+func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
+
+func register(t *testing.T, fd int, b []byte) {
+	t.Helper()
+	r := uffd.UffdioRegister{
+		Range: uffd.UffdioRange{Start: address(b), Len: uint64(len(b))},
+		Mode:  uffd.UFFDIO_REGISTER_MODE_MISSING,
+	}
+	if errno := ioctl(fd, uffd.UFFDIO_REGISTER, unsafe.Pointer(&r)); errno != 0 {
+		t.Fatalf("UFFDIO_REGISTER: %v", errno)
+	}
+	if r.Ioctls&(1<<uffd.X_UFFDIO_POISON) == 0 {
+		t.Errorf("UFFDIO_REGISTER answers %#x, without UFFDIO_POISON", r.Ioctls)
+	}
+}
+
+// watched is a uffdio_poison between canaries.
+type watched struct {
+	before [64]byte
+	arg    uffd.UffdioPoison
+	after  [64]byte
+}
+
+func watch(start, length, mode uint64) *watched {
+	w := &watched{arg: uffd.UffdioPoison{Range: uffd.UffdioRange{Start: start, Len: length}, Mode: mode, Updated: -0x5ca1ab1e}}
+	for i := range w.before {
+		w.before[i], w.after[i] = 0xc5, 0x3a
+	}
+	return w
+}
+
+// poison issues the ioctl and checks that nothing but updated was written.
+func (w *watched) poison(t *testing.T, fd int) unix.Errno {
+	t.Helper()
+	was := w.arg
+	errno := ioctl(fd, uffd.UFFDIO_POISON, unsafe.Pointer(&w.arg))
+	if w.arg.Range != was.Range || w.arg.Mode != was.Mode {
+		t.Errorf("the kernel has changed %+v to %+v", was, w.arg)
+	}
+	if !bytes.Equal(w.before[:], bytes.Repeat([]byte{0xc5}, 64)) || !bytes.Equal(w.after[:], bytes.Repeat([]byte{0x3a}, 64)) {
+		t.Error("the kernel has written outside the structure")
+	}
+	return errno
+}
+
+// catch reads a byte and returns the address of the SIGBUS that this raises,
+// if it does.
+func catch(b *byte) (value byte, addr uintptr, caught bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if e, ok := recover().(interface{ Addr() uintptr }); ok {
+			addr, caught = e.Addr(), true
+		}
+	}()
+	return *b, 0, false
+}
+
+func poisonable(t *testing.T) int {
+	return open(t, "UFFD_FEATURE_POISON", "6.6", uffd.UFFD_FEATURE_POISON)
+}
+
+func TestPoisonIsAcceptedAndWritesOnlyUpdated(t *testing.T) {
+	fd := poisonable(t)
+	size := os.Getpagesize()
+	b := pages(t, 8)
+	register(t, fd, b)
+	for _, n := range []int{1, 3} {
+		t.Run(fmt.Sprintf("on %d pages", n), func(t *testing.T) {
+			// Start and length are read from where we put them: the pages that
+			// are poisoned are these and no others.
+			first := 2 * n // 2, or 6 less what is left
+			if n == 3 {
+				first = 4
+			}
+			w := watch(address(b)+uint64(first*size), uint64(n*size), 0)
+			if errno := w.poison(t, fd); errno != 0 {
+				t.Fatal(errno)
+			}
+			if w.arg.Updated != int64(n*size) {
+				t.Errorf("updated is %d, want %d", w.arg.Updated, n*size)
+			}
+		})
+	}
+	zero := uffd.UffdioZeropage{}
+	for _, i := range []int{0, 1, 3, 7} {
+		zero.Range = uffd.UffdioRange{Start: address(b) + uint64(i*size), Len: uint64(size)}
+		if errno := ioctl(fd, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&zero)); errno != 0 {
+			t.Errorf("page %d is not missing any more: %v", i, errno)
+		}
+	}
+	for i := range 8 {
+		_, addr, caught := catch(&b[i*size+8])
+		poisoned := i == 2 || i >= 4 && i <= 6
+		if caught != poisoned {
+			t.Errorf("page %d: SIGBUS is %v, want %v", i, caught, poisoned)
+		}
+		if caught && uint64(addr) != address(b)+uint64(i*size+8) {
+			t.Errorf("page %d: SIGBUS at %#x, want %#x", i, addr, address(b)+uint64(i*size+8))
+		}
+	}
+}
+
+func TestPoisonReadsMode(t *testing.T) {
+	fd := poisonable(t)
+	size := os.Getpagesize()
+	b := pages(t, 2)
+	register(t, fd, b)
+	for i, mode := range []uint64{uffd.UFFDIO_POISON_MODE_DONTWAKE, 0} {
+		name := "without DONTWAKE the waiter wakes"
+		if mode != 0 {
+			name = "with DONTWAKE the waiter sleeps until UFFDIO_WAKE"
+		}
+		t.Run(name, func(t *testing.T) {
+			page := b[i*size : (i+1)*size]
+			done := make(chan error, 1)
+			go func() { done <- readThroughKernel(page) }()
+			awaitMessage(t, fd)
+			w := watch(address(page), uint64(size), mode)
+			if errno := w.poison(t, fd); errno != 0 {
+				t.Fatal(errno)
+			}
+			if mode != 0 {
+				select {
+				case err := <-done:
+					t.Fatalf("the waiter was woken: %v", err)
+				case <-time.After(20 * time.Millisecond):
+				}
+				r := uffd.UffdioRange{Start: address(page), Len: uint64(size)}
+				if errno := ioctl(fd, uffd.UFFDIO_WAKE, unsafe.Pointer(&r)); errno != 0 {
+					t.Fatal(errno)
+				}
+			}
+			select {
+			case err := <-done:
+				if !errors.Is(err, unix.EFAULT) {
+					t.Errorf("write(2) from a poisoned page: %v, want EFAULT", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("the waiter sleeps on")
+			}
+		})
+	}
+}
+
+// readThroughKernel makes the kernel read a byte of a page.
+func readThroughKernel(page []byte) error {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return err
+	}
+	defer unix.Close(p[0])
+	defer unix.Close(p[1])
+	_, err := unix.Write(p[1], page[:1])
+	return err
+}
+
+func awaitMessage(t *testing.T, fd int) {
+	t.Helper()
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		if n, err := unix.Poll(fds, 100); err == nil && n == 1 {
+			var msg uffd.UffdMsg
+			n, err := unix.Read(fd, (*[unsafe.Sizeof(msg)]byte)(unsafe.Pointer(&msg))[:])
+			if err == nil && n == int(unsafe.Sizeof(msg)) && msg.Event == uffd.UFFD_EVENT_PAGEFAULT {
+				return
+			}
+		}
+	}
+	t.Fatal("no fault was delivered")
+}
+
+func TestPoisonErrors(t *testing.T) {
+	fd := poisonable(t)
+	size := uint64(os.Getpagesize())
+	b := pages(t, 4)
+	start := address(b)
+	register(t, fd, b)
+	stranger := pages(t, 1)
+	zero := uffd.UffdioZeropage{Range: uffd.UffdioRange{Start: start + 3*size, Len: size}}
+	if errno := ioctl(fd, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&zero)); errno != 0 {
+		t.Fatal(errno)
+	}
+	tests := []struct {
+		name                string
+		start, length, mode uint64
+		want                unix.Errno
+		updated             int64
+	}{
+		{"an unaligned start is EINVAL", start + 1, size, 0, unix.EINVAL, -0x5ca1ab1e},
+		{"an unaligned length is EINVAL", start, size - 1, 0, unix.EINVAL, -0x5ca1ab1e},
+		{"no length is EINVAL", start, 0, 0, unix.EINVAL, -0x5ca1ab1e},
+		{"an unknown mode is EINVAL", start, size, 1 << 1, unix.EINVAL, -0x5ca1ab1e},
+		{"the highest mode bit is EINVAL", start, size, 1 << 63, unix.EINVAL, -0x5ca1ab1e},
+		{"a mapped page is EEXIST", start + 3*size, size, 0, unix.EEXIST, -int64(unix.EEXIST)},
+		{"memory that is not registered is ENOENT", address(stranger), size, 0, unix.ENOENT, -int64(unix.ENOENT)},
+		{"an occupied page after missing ones is EAGAIN with what was done", start, 4 * size, 0, unix.EAGAIN, 3 * int64(size)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := watch(tt.start, tt.length, tt.mode)
+			if errno := w.poison(t, fd); errno != tt.want {
+				t.Errorf("got %v, want %v", errno, tt.want)
+			}
+			if w.arg.Updated != tt.updated {
+				t.Errorf("updated is %d, want %d", w.arg.Updated, tt.updated)
+			}
+		})
+	}
+	t.Run("a closed descriptor is EBADF", func(t *testing.T) {
+		w := watch(start, size, 0)
+		if errno := w.poison(t, 1<<20); errno != unix.EBADF {
+			t.Errorf("got %v, want EBADF", errno)
+		}
+	})
+}
+
+func TestPoisonStaysInItsAddressSpace(t *testing.T) {
+	fd := poisonable(t)
+	size := os.Getpagesize()
+	memfd, err := unix.MemfdCreate("live", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(memfd)
+	if err := unix.Ftruncate(memfd, int64(size)); err != nil {
+		t.Fatal(err)
+	}
+	var maps [2][]byte
+	for i := range maps {
+		if maps[i], err = unix.Mmap(memfd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Munmap(maps[i])
+	}
+	maps[1][0] = 42
+	private := pages(t, 1)
+	register(t, fd, maps[0])
+	register(t, fd, private)
+	for _, b := range [][]byte{maps[0], private} {
+		w := watch(address(b), uint64(size), 0)
+		if errno := w.poison(t, fd); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	t.Run("another mapping of the same memory reads on", func(t *testing.T) {
+		if v, _, caught := catch(&maps[1][0]); caught || v != 42 {
+			t.Errorf("read %d, SIGBUS %v; want 42 and none", v, caught)
+		}
+	})
+	t.Run("the poisoned mappings do not", func(t *testing.T) {
+		for _, b := range [][]byte{maps[0], private} {
+			if _, _, caught := catch(&b[0]); !caught {
+				t.Errorf("%#x reads on", address(b))
+			}
+		}
+	})
+	t.Run("a forked child inherits it with private memory, and reads shared memory on", func(t *testing.T) {
+		// A fork copies the page tables of private memory, and the mark of the
+		// poison with them; those of shared memory are the child's to fill.
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(p[0])
+		defer unix.Close(p[1])
+		pid := forkAndRead(uintptr(p[1]), uintptr(address(private)), uintptr(address(maps[0])))
+		if pid <= 0 {
+			t.Fatalf("fork: %v", unix.Errno(-pid))
+		}
+		var status unix.WaitStatus
+		if _, err := unix.Wait4(pid, &status, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		if status.ExitStatus() != 1 {
+			t.Errorf("the child ended with %#x, want exit status 1: only its read of private memory failed", status)
+		}
+		if _, _, caught := catch(&private[0]); !caught {
+			t.Error("the fork has lifted the parent's poison")
+		}
+		if v, _, caught := catch(&maps[1][0]); caught || v != 42 {
+			t.Error("the fork has changed the shared memory")
+		}
+	})
+}
