@@ -167,4 +167,3 @@ func TestCompilerFindsLies(t *testing.T) {
 		}
 	})
 }
-

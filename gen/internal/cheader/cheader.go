@@ -51,7 +51,7 @@ func Parse(sysroot, docs *Sysroot, goarch, header string) (*abi.Model, error) {
 }
 
 func parse(sysroot, docs *Sysroot, a arch, header string) (m *abi.Model, err error) {
-	files := &archFS{s: sysroot, a: a}
+	files := &archFS{s: sysroot, a: a, included: map[string]bool{}}
 	content, name, err := sysroot.read(a, header)
 	if err != nil {
 		return nil, fmt.Errorf("no such header: %w", err)

@@ -11,7 +11,7 @@ const (
 	maxFileSize   = 1 << 20  // bytes
 	maxNesting    = 200      // brackets; the parser recurses, and Go cannot recover from a stack overflow
 	maxExpansion  = 20 << 20 // tokens; see cc.Config.ExpansionLimit
-	parseDeadline = 20 * time.Second
+	parseDeadline = 5 * time.Second
 )
 
 // checkNesting refuses a file that is too long or whose brackets nest too

@@ -90,10 +90,11 @@ func (s *Sysroot) places(a arch, header string) []place {
 // archFS is a Sysroot as one architecture's parse sees it: the include path
 // is s.name, and every file is checked and remembered on its way in.
 type archFS struct {
-	s       *Sysroot
-	a       arch
-	missing []string // what was looked for in vain
-	hostile error    // the first file that was refused
+	s        *Sysroot
+	a        arch
+	missing  []string        // what was looked for in vain
+	included map[string]bool // headers whose includes come to an end
+	hostile  error           // the first file that was refused
 }
 
 // Open implements fs.FS for the parser, which asks for s.name/header.
@@ -107,7 +108,11 @@ func (f *archFS) Open(name string) (fs.File, error) {
 		f.missing = append(f.missing, header)
 		return nil, err
 	}
-	if err := checkNesting(realName, content); err != nil {
+	err = checkNesting(realName, content)
+	if err == nil {
+		err = f.checkIncludes(path.Clean(header), nil)
+	}
+	if err != nil {
 		if f.hostile == nil {
 			f.hostile = err
 		}

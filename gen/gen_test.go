@@ -1,0 +1,396 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/zuffd/uffd/internal/abi"
+)
+
+const userfaultfd = "linux/userfaultfd.h"
+
+// gen runs the command in this process.
+func gen(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	err = run(args, &out, &errs)
+	return out.String(), errs.String(), err
+}
+
+// generated returns the files of a directory by name.
+func generated(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, e := range all {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = string(b)
+	}
+	return files
+}
+
+func TestGeneratingTwiceGivesTheCommittedFiles(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		if _, _, err := gen(t, "-sysroot", "../headers", "-o", dir, userfaultfd); err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range generated(t, dir) {
+			committed, err := os.ReadFile("../" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if content != string(committed) {
+				t.Errorf("%s is not what is committed", name)
+			}
+		}
+	}
+}
+
+func TestSummary(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"-sysroot", "../headers", "-arch", "amd64", "-o", dir, userfaultfd}
+	out, _, err := gen(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"linux/userfaultfd.h of Linux 7.3", "78 constants", "19 structs", "13 ioctls", "new", "left out: 1 (include guard): _LINUX_USERFAULTFD_H"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the summary of new files lacks %q:\n%s", want, out)
+		}
+	}
+	if out, _, _ = gen(t, args...); !strings.Contains(out, "unchanged") {
+		t.Errorf("the summary of the same files lacks %q:\n%s", "unchanged", out)
+	}
+	path := filepath.Join(dir, "zuffd_linux_amd64.go")
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.Replace(string(src), "UFFDIO_POISON = 0xc020aa08", "UFFDIO_POISON = 0xc020aa99", 1)
+	old = strings.Replace(old, "\tUFFDIO_SET_MODE = ", "\tUFFDIO_GONE = ", 1)
+	if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err = gen(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"changed UFFDIO_POISON: was 0xc020aa99, is 0xc020aa08", "added UFFDIO_SET_MODE", "removed UFFDIO_GONE"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the summary of changes lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"-sysroot", "../headers", "-o", dir, userfaultfd}
+	check := append([]string{"-check"}, args...)
+	t.Run("fails where a file is missing, and writes none", func(t *testing.T) {
+		if _, _, err := gen(t, check...); err != errDiffers {
+			t.Errorf("got %v", err)
+		}
+		if files := generated(t, dir); len(files) != 0 {
+			t.Errorf("it wrote %d files", len(files))
+		}
+	})
+	if _, _, err := gen(t, args...); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("is silent where nothing differs", func(t *testing.T) {
+		if out, _, err := gen(t, check...); err != nil || out != "" {
+			t.Errorf("got %v and %q", err, out)
+		}
+	})
+	t.Run("shows the difference of one byte, and leaves it", func(t *testing.T) {
+		path := filepath.Join(dir, "zuffd_linux_arm64.go")
+		src, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := bytes.Replace(src, []byte("0xc020aa08"), []byte("0xc020aa09"), 1)
+		if err := os.WriteFile(path, changed, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, _, err := gen(t, check...)
+		if err != errDiffers || !strings.Contains(out, "-\tUFFDIO_POISON = 0xc020aa09\n+\tUFFDIO_POISON = 0xc020aa08\n") {
+			t.Errorf("got %v and\n%s", err, out)
+		}
+		if now, _ := os.ReadFile(path); !bytes.Equal(now, changed) {
+			t.Error("it changed the file")
+		}
+	})
+}
+
+func TestJSON(t *testing.T) {
+	out, _, err := gen(t, "-json", "-sysroot", "../headers", "-arch", "amd64,ppc64le", userfaultfd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d lines, want one for each architecture", len(lines))
+	}
+	// The numbers are those of the kernel's documentation of ioctls, not of
+	// this generator: ppc64le encodes them otherwise.
+	want := map[string]uint64{"amd64": 0x4010aa0a, "ppc64le": 0x8010aa0a}
+	for _, line := range lines {
+		var m abi.Model
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range m.Constants {
+			if c.Name == "UFFDIO_SET_MODE" && c.Value.Uint64() != want[m.Arch] {
+				t.Errorf("%s: UFFDIO_SET_MODE is %#x, want %#x", m.Arch, c.Value.Uint64(), want[m.Arch])
+			}
+			if c.Name == "UFFD_API_IOCTLS" && c.Value.String() != "9223372036854776835" {
+				t.Errorf("%s: UFFD_API_IOCTLS is %v: 64 bits are not exact", m.Arch, c.Value)
+			}
+		}
+		for _, io := range m.Ioctls {
+			if io.Name == "UFFDIO_WAKE" && (io.Dir != "r" || io.Struct != "uffdio_range" || io.Nr != 2 || io.Type != 0xaa || io.Size != 16) {
+				t.Errorf("%s: UFFDIO_WAKE is %+v", m.Arch, io)
+			}
+		}
+	}
+}
+
+// sysroot makes a directory of headers: name and content by turns.
+func sysroot(t *testing.T, files ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := 0; i < len(files); i += 2 {
+		path := filepath.Join(dir, files[i])
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(files[i+1]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestDiff(t *testing.T) {
+	old := sysroot(t, "a.h", "#define SAME 1\n#define CHANGED 2\n#define REMOVED 3\nstruct s { int a; long b; };\n")
+	new := sysroot(t, "a.h", "#define SAME 1\n#define CHANGED 20\n#define ADDED 4\nstruct s { int a; int c; long b; long d; };\n")
+	out, _, err := gen(t, "-sysroot", new, "-arch", "amd64,386", "-diff", old, "a.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"changed constant CHANGED: 0x2 -> 0x14\n",
+		"removed constant REMOVED: 0x3\n",
+		"added constant ADDED: 0x4\n",
+		"amd64: changed struct s: struct of 16 bytes, aligned to 8 -> struct of 24 bytes, aligned to 8\n",
+		"386: changed struct s: struct of 8 bytes, aligned to 4 -> struct of 16 bytes, aligned to 4\n",
+		"386: changed field s.b: long at offset 4, 4 bytes -> long at offset 8, 4 bytes\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("lacks %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "SAME") {
+		t.Errorf("tells of what has not changed:\n%s", out)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	deep := "#define D " + strings.Repeat("(", 100000) + "1\n"
+	bomb := "#define A0 1+1\n"
+	for i := 1; i < 60; i++ {
+		bomb += strings.NewReplacer("N", string(rune('0'+i/10))+string(rune('0'+i%10)), "P", string(rune('0'+(i-1)/10))+string(rune('0'+(i-1)%10))).Replace("#define ANxx APxx+APxx\n")
+	}
+	bomb = strings.ReplaceAll(bomb, "A00xx", "A0")
+	good := sysroot(t, "good.h", "#define GOOD 1\n",
+		"syntax.h", "#define FINE 1\n\nstruct s { int a; };\nstruct { int ;;; ) b;\n",
+		"include.h", "#define FINE 1\n#include <absent/other.h>\n",
+		"bomb.h", bomb,
+		"deep.h", deep,
+		"twice.h", "#define TWICE 1\n#undef TWICE\n#define TWICE 2\n",
+		"enum.h", "enum __attribute__((packed)) e { A, B };\n",
+		"escape.h", "#include \"../../../../../../etc/passwd\"\n",
+		"binary.h", "\x00\xff\xfe\x01#define\n",
+	)
+	tests := []struct {
+		name string
+		args []string
+		want string // in the message
+	}{
+		{"no such header", []string{"absent.h"}, "absent.h"},
+		{"a syntax error", []string{"syntax.h"}, "syntax.h:4"},
+		{"a missing include", []string{"include.h"}, "include.h:2"},
+		{"an unknown architecture", []string{"-arch", "amd64,vax", "good.h"}, `unknown architecture "vax"; known are 386, amd64`},
+		{"a macro that expands without end", []string{"bomb.h"}, "bomb.h:"},
+		{"brackets without end", []string{"deep.h"}, "deep.h:1"},
+		{"a macro with two meanings", []string{"twice.h"}, "twice.h"},
+		{"a packed enum, which the parser does not know", []string{"enum.h"}, "enum.h:1"},
+		{"an include outside the sysroot", []string{"escape.h"}, "escape.h:1"},
+		{"bytes that are no text", []string{"binary.h"}, "binary.h"},
+		{"a header name that leaves the sysroot", []string{"../gen/main.go"}, "no such header"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			before := "package old // as it was\n"
+			path := filepath.Join(dir, "zuffd_linux_amd64.go")
+			if err := os.WriteFile(path, []byte(before), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			args := append([]string{"-sysroot", good, "-o", dir, "-arch", "amd64"}, tt.args...)
+			_, _, err := gen(t, args...)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("the error is %q, which lacks %q", err, tt.want)
+			}
+			files := generated(t, dir)
+			if len(files) != 1 || files["zuffd_linux_amd64.go"] != before {
+				t.Errorf("files were changed: %q", files)
+			}
+		})
+	}
+	t.Run("a sysroot that cannot be opened", func(t *testing.T) {
+		if _, _, err := gen(t, "-sysroot", "/nonexistent", "good.h"); err == nil || !strings.Contains(err.Error(), "/nonexistent") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("no header at all", func(t *testing.T) {
+		if _, stderr, err := gen(t); err == nil || !strings.Contains(stderr, "usage") {
+			t.Errorf("got %v and %q", err, stderr)
+		}
+	})
+}
+
+func TestFilesAreReplacedAllTogetherOrNotAtAll(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"-sysroot", "../headers", "-o", dir, userfaultfd}
+	// A directory in the place of the second file: the first must not change.
+	if err := os.Mkdir(filepath.Join(dir, "zuffd_linux_arm64.go"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := gen(t, args...); err == nil {
+		t.Error("no error")
+	}
+	if all, _ := os.ReadDir(dir); len(all) != 1 {
+		t.Errorf("%d entries were left, want the directory alone", len(all))
+	}
+	t.Run("a rename that fails puts the earlier files back", func(t *testing.T) {
+		dir := t.TempDir()
+		one, two := filepath.Join(dir, "one.go"), filepath.Join(dir, "sub")
+		os.WriteFile(one, []byte("old"), 0o644)
+		os.MkdirAll(filepath.Join(two, "occupied"), 0o755)
+		err := writeFiles([]*file{
+			{path: one, old: []byte("old"), new: []byte("new")},
+			{path: two, missing: true, new: []byte("new")},
+		})
+		if err == nil {
+			t.Error("no error")
+		}
+		if b, _ := os.ReadFile(one); string(b) != "old" {
+			t.Errorf("the first file holds %q", b)
+		}
+		if left, _ := filepath.Glob(filepath.Join(dir, ".gen-*")); len(left) != 0 {
+			t.Errorf("temporary files were left: %v", left)
+		}
+	})
+	t.Run("an unwritable directory is an error that names the file", func(t *testing.T) {
+		_, _, err := gen(t, "-sysroot", "../headers", "-o", filepath.Join(dir, "absent"), userfaultfd)
+		if err == nil || !strings.Contains(err.Error(), "absent/zuffd_linux_amd64.go cannot be written") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestKernelHeadersGiveTheSameFiles uses the headers of this machine, or those
+// that UFFD_SYSROOT names, as far as their release is ours.
+func TestKernelHeadersGiveTheSameFiles(t *testing.T) {
+	root := os.Getenv("UFFD_SYSROOT")
+	if root == "" {
+		root = "/usr/include"
+	}
+	if _, err := os.Stat(filepath.Join(root, userfaultfd)); err != nil {
+		t.Skipf("no kernel headers: %v", err)
+	}
+	dir := t.TempDir()
+	out, _, err := gen(t, "-sysroot", root, "-arch", "amd64", "-o", dir, userfaultfd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, "of Linux 7.3") {
+		t.Skipf("%s is of another release: only parsed", root)
+	}
+	if _, _, err := gen(t, "-sysroot", root, "-arch", "amd64", "-check", "-o", "..", userfaultfd); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEveryFieldIsAsserted changes the type of each field of a copy of the
+// bindings by hand, and expects the compiler to refuse it, for an architecture
+// that this machine may not be.
+func TestEveryFieldIsAsserted(t *testing.T) {
+	src, err := os.ReadFile("../zuffd_linux_arm64.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	field := regexp.MustCompile(`(?m)^\t([A-Z]\w*) +(u?int\d+|\[3\]uint64|UffdioRange)( // offset .*)$`)
+	fields := field.FindAllStringSubmatchIndex(string(src), -1)
+	if len(fields) < 40 {
+		t.Fatalf("found only %d fields", len(fields))
+	}
+	other := map[string]string{"uint8": "int8", "uint16": "int16", "uint32": "int32", "uint64": "uint32", "int64": "uint64", "[3]uint64": "[24]uint8", "UffdioRange": "[2]uint64"}
+	for i, f := range fields {
+		was := string(src[f[4]:f[5]])
+		if i%7 != 0 && was != "UffdioRange" && was != "[3]uint64" && testing.Short() {
+			continue
+		}
+		mutated := string(src[:f[4]]) + other[was] + string(src[f[5]:])
+		if err := compiles(t, mutated); err == nil {
+			t.Errorf("%s may be %s instead of %s", src[f[2]:f[3]], other[was], was)
+		}
+	}
+	if err := compiles(t, string(src)); err != nil {
+		t.Errorf("the file itself does not compile: %v", err)
+	}
+}
+
+func TestGoVetRefusesAHandEditedFile(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"go.mod", "doc.go", "zuffd_linux_arm64.go", "zpagemap_linux_arm64.go"} {
+		b, err := os.ReadFile("../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "go.mod" {
+			b = []byte("module github.com/zuffd/uffd\n\ngo 1.26.0\n")
+		}
+		if name == "zuffd_linux_arm64.go" {
+			b = regexp.MustCompile(`(?m)^(\tUpdated) int64 `).ReplaceAll(b, []byte("$1 uint64 "))
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, fs.FileMode(0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("go", "vet", ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOARCH=arm64", "GOFLAGS=")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "Updated") {
+		t.Errorf("go vet: %v\n%s", err, out)
+	}
+}
