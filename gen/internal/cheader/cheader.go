@@ -96,7 +96,9 @@ func translate(files *archFS, a arch, header string) (*cc.AST, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the C parser: %w", err)
 	}
-	include := fmt.Sprintf("#include <%s>\n", header)
+	// Where a declaration breaks off at the end of the text, the parser looks
+	// for a name or a bracket and never finds one; here they are.
+	include := fmt.Sprintf("#include <%s>\nextern int end_of_header[1];\n", header)
 	if _, _, err := files.s.read(a, "linux/ioctl.h"); err == nil {
 		include = "#include <linux/ioctl.h>\n" + include
 	}
