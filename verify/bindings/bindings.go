@@ -34,7 +34,7 @@ func Load(path, goarch string) (*Package, error) {
 	}
 	sizes := types.SizesFor("gc", goarch)
 	if sizes == nil {
-		return nil, fmt.Errorf("Go has no architecture %q", goarch)
+		return nil, fmt.Errorf("no Go architecture %q", goarch)
 	}
 	config := types.Config{Sizes: sizes, Importer: importer.ForCompiler(fset, "source", nil)}
 	pkg, err := config.Check("uffd", fset, []*ast.File{file}, nil)

@@ -17,7 +17,7 @@ import (
 func Render(m *abi.Model, pkg string) ([]byte, error) {
 	sizes := types.SizesFor("gc", m.Arch)
 	if sizes == nil {
-		return nil, fmt.Errorf("Go has no architecture %q", m.Arch)
+		return nil, fmt.Errorf("no Go architecture %q", m.Arch)
 	}
 	n, err := newNames(m)
 	if err != nil {
