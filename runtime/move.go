@@ -8,21 +8,21 @@ import (
 
 // Move fills missing pages at dst with the pages of the range at src, of
 // which they disappear: the pages themselves move, nothing is copied. Both
-// ranges are length bytes of private anonymous memory in the userfaultfd's
-// address space; dst is registered, src need not be. Waiting threads are
+// ranges are length bytes of private anonymous memory of this process, whose
+// userfaultfd f is; dst is registered, src need not be. Waiting threads are
 // woken unless mode has MoveDontWake.
 //
 // Move carries partial progress on and returns the bytes that it moved; with
 // an error, what was done before it.
 //
 // Errors: unix.EAGAIN (the address space is changing: read the pending events
-// and try again), unix.EINVAL (alignment, length, unknown mode, or mappings
-// that differ or are not private and anonymous), unix.EEXIST (a page is there
-// already: wake the waiting threads), unix.ENOENT (dst not registered, or a page missing at src
-// without MoveAllowSrcHoles), unix.EBUSY (a page of src is shared, with a
-// child after fork(2) say, or pinned: copy it), unix.EPERM, unix.ENOMEM,
-// unix.ESRCH (the process is gone). Since Linux 6.8. See
-// UFFDIO_MOVE(2const).
+// and try again), unix.EINVAL (alignment, length, unknown mode, mappings that
+// differ or are not private and anonymous, dst not registered, a userfaultfd
+// of another process), unix.EEXIST (a page is there already: wake the waiting
+// threads), unix.ENOENT (nothing mapped at dst or src, or a page missing at
+// src without MoveAllowSrcHoles), unix.EBUSY (a page of src is shared, with a
+// child after fork(2) say, or pinned: copy it), unix.EPERM, unix.ENOMEM. Since
+// Linux 6.8. See UFFDIO_MOVE(2const).
 func (f *File) Move(dst, src, length uint64, mode MoveMode) (n uint64, err error) {
 	r := Range{dst, length}
 	if err := f.acquire(); err != nil {

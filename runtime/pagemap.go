@@ -88,6 +88,11 @@ type Scan struct {
 	AnyOf    PageCategories
 	Return   PageCategories // what PageRegion.Categories is to tell
 	MaxPages uint64         // stop after so many pages that match; 0 is no limit
+
+	// RWProtect, if not nil, protects the regions that were found against
+	// access ([File.RWProtect]) before the scan returns. The kernel's own
+	// flag, ScanWPMatching, is for write-protection only.
+	RWProtect *File
 }
 
 // ScanWritten returns the scan for the pages of r that were written. With
@@ -103,11 +108,26 @@ func ScanWritten(r Range, reset bool) Scan {
 	return s
 }
 
-// ScanAccessed returns the scan for the pages of r that are present and were
-// accessed since [File.RWProtect]. r is registered with RegisterRWP on a
-// userfaultfd that has FeatureRWPAsync. Since Linux 7.3.
-func ScanAccessed(r Range) Scan {
-	return Scan{Range: r, Mask: PageIsPresent | PageIsAccessed, Return: PageIsAccessed}
+// ScanAccessed returns the scan for the pages of r, in memory or swapped, that
+// were accessed since [File.RWProtect]. r is registered with RegisterRWP on a
+// userfaultfd that has FeatureRWPAsync; where reset is that userfaultfd and
+// not nil, the pages that are found are protected again. No access is lost
+// between two such scans: one that comes between the finding of a page and
+// its protection belongs to the scan that is under way. Since Linux 7.3.
+func ScanAccessed(r Range, reset *File) Scan {
+	return Scan{Range: r, Mask: PageIsAccessed, Return: PageIsAccessed, RWProtect: reset}
+}
+
+// ScanIdle returns the scan for the pages of r that are in memory and were not
+// accessed since [File.RWProtect], on memory as for [ScanAccessed]. Since Linux
+// 7.3.
+func ScanIdle(r Range) Scan {
+	return Scan{
+		Range:    r,
+		Inverted: PageIsAccessed,
+		Mask:     PageIsPresent | PageIsAccessed,
+		Return:   PageIsPresent,
+	}
 }
 
 // A PageRegion is a run of pages of the same categories.
@@ -129,7 +149,8 @@ func (r PageRegion) Categories() PageCategories { return PageCategories(r.raw.Ca
 //
 // Errors: unix.EPERM (see ScanCheckWPAsync), unix.EINVAL (alignment, unknown
 // flags or categories), unix.EFAULT, unix.ENOMEM; [UnsupportedError] before
-// Linux 6.7. See PAGEMAP_SCAN(2const).
+// Linux 6.7; those of [File.RWProtect], with the regions that were found, all
+// of them accessed, of which not all are protected. See PAGEMAP_SCAN(2const).
 func (p *Pagemap) Scan(s *Scan, regions []PageRegion) (n int, next uint64, err error) {
 	if err := p.acquire(); err != nil {
 		return 0, s.Range.Start, &Error{Op: "PAGEMAP_SCAN", Range: s.Range, Err: err}
@@ -152,6 +173,13 @@ func (p *Pagemap) Scan(s *Scan, regions []PageRegion) (n int, next uint64, err e
 	runtime.KeepAlive(regions)
 	switch errno {
 	case 0:
+		if s.RWProtect != nil {
+			for _, r := range regions[:got] {
+				if err := s.RWProtect.RWProtect(r.Range(), RWProtectRWP); err != nil {
+					return int(got), arg.Walk_end, err
+				}
+			}
+		}
 		return int(got), arg.Walk_end, nil
 	case unix.ENOTTY:
 		return 0, s.Range.Start, &UnsupportedError{Name: "PAGEMAP_SCAN", Since: "6.7"}

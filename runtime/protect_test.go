@@ -156,7 +156,7 @@ func TestRWProtect(t *testing.T) {
 			if err := within(t, "the read", touch(m.Page(2), m.PageSize(), false)); err != nil {
 				t.Fatal(err)
 			}
-			if got := scanned(t, userfaultfd.ScanAccessed(m.Range())); len(got) != 1 || got[0] != m.Page(2) {
+			if got := scanned(t, userfaultfd.ScanAccessed(m.Range(), nil)); len(got) != 1 || got[0] != m.Page(2) {
 				t.Errorf("accessed: %v, want %v", got, m.Page(2))
 			}
 		})

@@ -39,11 +39,7 @@ func (w *Walker) Next() bool {
 			return false
 		}
 		n, next, err := w.p.Scan(&w.scan, w.buf)
-		if err != nil {
-			w.err = err
-			return false
-		}
-		w.n, w.i = n, 0
+		w.n, w.i, w.err = n, 0, err // what was found before an error counts
 		w.done = next >= w.end || next == w.scan.Range.Start
 		w.scan.Range = Range{next, w.end - next}
 	}
@@ -54,5 +50,6 @@ func (w *Walker) Next() bool {
 // Region returns the current region.
 func (w *Walker) Region() PageRegion { return w.buf[w.i-1] }
 
-// Err returns the error that ended the walk, or nil.
+// Err returns the error that ended the walk, or nil, once Next has returned
+// false.
 func (w *Walker) Err() error { return w.err }

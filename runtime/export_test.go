@@ -1,0 +1,8 @@
+package userfaultfd
+
+// What the tests, which are outside the package, share with it.
+var (
+	ReleaseLess   = releaseLess
+	KernelRelease = kernelRelease
+	ParseFdinfo   = parseFdinfo
+)

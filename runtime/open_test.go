@@ -1,0 +1,318 @@
+package userfaultfd_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// nobody is a user without privileges on every system.
+const nobody = 65534
+
+// noFeature is a feature that no kernel has.
+const noFeature = userfaultfd.Features(1 << 62)
+
+func TestOpen(t *testing.T) {
+	for _, method := range []userfaultfd.Method{userfaultfd.Syscall, userfaultfd.Device} {
+		t.Run("by "+method.String(), func(t *testing.T) {
+			c := userfaultfd.Config{Method: method}
+			if _, err := os.Stat("/dev/userfaultfd"); err != nil && method == userfaultfd.Device {
+				if _, err := userfaultfd.Open(c); !errors.Is(err, unix.ENOENT) {
+					t.Errorf("Open without the device: %v, want ENOENT", err)
+				}
+				t.Skip("/dev/userfaultfd (Linux 6.1)")
+			}
+			f := openConfig(t, c)
+			m := mapMemory(t, userfaultfd.Anonymous, 1)
+			register(t, f, m, userfaultfd.RegisterMissing)
+			if n, err := f.Zeropage(m.Range(), 0); n != m.Range().Len || err != nil {
+				t.Errorf("Zeropage: %d, %v", n, err)
+			}
+		})
+	}
+	t.Run("refuses a method that does not exist", func(t *testing.T) {
+		if _, err := userfaultfd.Open(userfaultfd.Config{Method: 9}); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("got %v, want EINVAL", err)
+		}
+	})
+	t.Run("sets close-on-exec", func(t *testing.T) {
+		fd := rawDescriptor(t, open(t, 0))
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); flags&unix.FD_CLOEXEC == 0 || err != nil {
+			t.Errorf("flags %#x, %v", flags, err)
+		}
+	})
+	t.Run("with a feature that the kernel lacks is unsupported, and names it", func(t *testing.T) {
+		_, err := userfaultfd.Open(userfaultfd.Config{Features: noFeature})
+		var missing *userfaultfd.UnsupportedError
+		if !errors.As(err, &missing) || !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, unix.EINVAL) {
+			t.Fatalf("got %v, want an UnsupportedError", err)
+		}
+		if missing.Name != "0x4000000000000000" || missing.Since != "" {
+			t.Errorf("got %+v", missing)
+		}
+	})
+	t.Run("passes over an optional feature that the kernel lacks", func(t *testing.T) {
+		f := openConfig(t, userfaultfd.Config{Optional: noFeature | userfaultfd.FeatureEventRemove})
+		if f.Features() != userfaultfd.FeatureEventRemove {
+			t.Errorf("Features: %v, want EVENT_REMOVE", f.Features())
+		}
+	})
+	t.Run("agrees with what the kernel says of the descriptor", func(t *testing.T) {
+		f := open(t, userfaultfd.FeatureEventRemove|userfaultfd.FeatureThreadID)
+		b, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", rawDescriptor(t, f)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if features, _ := userfaultfd.ParseFdinfo(string(b)); features != f.Features() {
+			t.Errorf("Features: %v, the kernel says %v", f.Features(), features)
+		}
+	})
+	t.Run("running out of descriptors is EMFILE", func(t *testing.T) {
+		runChild(t, "out of descriptors")
+	})
+}
+
+func init() {
+	children["out of descriptors"] = func([]string) error {
+		// Standard input, output and error are all that there may be.
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}); err != nil {
+			return err
+		}
+		_, err := userfaultfd.Open(userfaultfd.Config{Method: userfaultfd.Syscall})
+		if errors.Is(err, unix.EPERM) {
+			return nil
+		}
+		if !errors.Is(err, unix.EMFILE) {
+			return fmt.Errorf("Open: %v, want EMFILE", err)
+		}
+		return nil
+	}
+}
+
+func TestUserModeOnly(t *testing.T) {
+	f := openConfig(t, userfaultfd.Config{UserModeOnly: true})
+	m := mapMemory(t, userfaultfd.Anonymous, 1)
+	register(t, f, m, userfaultfd.RegisterMissing)
+	t.Run("makes a fault of the kernel's fail with EFAULT", func(t *testing.T) {
+		if err := carry(m.Range().Start, false); !errors.Is(err, unix.EFAULT) {
+			t.Errorf("write(2) from missing memory: %v, want EFAULT", err)
+		}
+	})
+	t.Run("delivers a fault of user mode", func(t *testing.T) {
+		// A fault that Go takes while its own goroutine serves it can hang the
+		// program, so a child takes it.
+		runChild(t, "user mode fault")
+	})
+}
+
+func init() {
+	children["user mode fault"] = func([]string) error {
+		f, err := userfaultfd.Open(userfaultfd.Config{UserModeOnly: true})
+		if err != nil {
+			return err
+		}
+		m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+		if err != nil {
+			return err
+		}
+		if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
+			return err
+		}
+		page := make([]byte, m.PageSize())
+		page[5] = 99
+		served := make(chan error, 1)
+		go func() {
+			var buf [1]userfaultfd.Msg
+			if _, err := f.Read(buf[:]); err != nil {
+				served <- err
+				return
+			}
+			_, err := f.Copy(buf[0].Pagefault().Address, page, 0)
+			served <- err
+		}()
+		got := m.Bytes()[5] // a plain load, with more than one processor for Go
+		if err := <-served; err != nil {
+			return err
+		}
+		if got != 99 {
+			return fmt.Errorf("read %d, want 99", got)
+		}
+		return nil
+	}
+}
+
+// runChild runs one of children, which reports by its exit status.
+func runChild(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if err := child(t, name, args...).Run(); err != nil {
+		t.Fatalf("the child %q: %v", name, err)
+	}
+}
+
+func TestUnprivileged(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	t.Run("is refused, and told what would help", func(t *testing.T) { runChild(t, "unprivileged") })
+	t.Run("is refused fork events", func(t *testing.T) { runChild(t, "unprivileged fork events") })
+	t.Run("can have a userfaultfd for faults of user mode", func(t *testing.T) { runChild(t, "unprivileged user mode") })
+	t.Run("behind a seccomp filter is ENOSYS, and told so", func(t *testing.T) { runChild(t, "filtered") })
+}
+
+// becomeNobody drops every privilege of this process.
+func becomeNobody() error {
+	if err := syscall.Setgroups(nil); err != nil {
+		return err
+	}
+	if err := syscall.Setgid(nobody); err != nil {
+		return err
+	}
+	return syscall.Setuid(nobody)
+}
+
+// wantError checks an error's cause, and that its text has words that help.
+func wantError(err error, cause error, words ...string) error {
+	if !errors.Is(err, cause) {
+		return fmt.Errorf("got %v, want %v", err, cause)
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			return fmt.Errorf("%q does not say %q", err, w)
+		}
+	}
+	return nil
+}
+
+// unprivilegedAllowed reports whether the system lets everybody handle faults
+// of the kernel.
+func unprivilegedAllowed() bool {
+	b, _ := os.ReadFile("/proc/sys/vm/unprivileged_userfaultfd")
+	return strings.TrimSpace(string(b)) == "1"
+}
+
+func init() {
+	children["unprivileged"] = func([]string) error {
+		if err := becomeNobody(); err != nil {
+			return err
+		}
+		f, err := userfaultfd.Open(userfaultfd.Config{})
+		if unprivilegedAllowed() {
+			if err == nil {
+				f.Close()
+			}
+			return err
+		}
+		words := []string{"CAP_SYS_PTRACE", "vm.unprivileged_userfaultfd", "UserModeOnly"}
+		if _, statErr := os.Stat("/dev/userfaultfd"); statErr == nil {
+			words = append(words, "/dev/userfaultfd")
+		}
+		if err := wantError(err, unix.EPERM, words...); err != nil {
+			return err
+		}
+		s, err := userfaultfd.Probe()
+		if err != nil {
+			return err
+		}
+		for _, w := range s.Ways {
+			if works := w.Err == nil; works != (w.UserModeOnly && w.Method == userfaultfd.Syscall) {
+				return fmt.Errorf("the probe says of %v, user mode only %v: %v", w.Method, w.UserModeOnly, w.Err)
+			}
+		}
+		return nil
+	}
+	children["unprivileged fork events"] = func([]string) error {
+		if err := becomeNobody(); err != nil {
+			return err
+		}
+		c := userfaultfd.Config{Features: userfaultfd.FeatureEventFork, UserModeOnly: true}
+		_, err := userfaultfd.Open(c)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return nil // no user mode only before Linux 5.11
+		}
+		if err := wantError(err, unix.EPERM, "CAP_SYS_PTRACE"); err != nil {
+			return err
+		}
+		c.Features, c.Optional = 0, userfaultfd.FeatureEventFork|userfaultfd.FeatureEventRemove
+		f, err := userfaultfd.Open(c)
+		if err != nil {
+			return err
+		}
+		if f.Features() != userfaultfd.FeatureEventRemove {
+			return fmt.Errorf("features %v, want EVENT_REMOVE", f.Features())
+		}
+		return f.Close()
+	}
+	children["unprivileged user mode"] = func([]string) error {
+		if err := becomeNobody(); err != nil {
+			return err
+		}
+		f, err := userfaultfd.Open(userfaultfd.Config{UserModeOnly: true})
+		if errors.Is(err, errors.ErrUnsupported) && userfaultfd.ReleaseLess(userfaultfd.KernelRelease(), "5.11") {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	}
+	children["filtered"] = func([]string) error {
+		if err := filterUserfaultfd(); err != nil {
+			return err
+		}
+		if _, err := userfaultfd.Open(userfaultfd.Config{Method: userfaultfd.Syscall}); !errors.Is(err, unix.ENOSYS) {
+			return fmt.Errorf("Open by the system call: %v, want ENOSYS", err)
+		}
+		// The device is another way, for those who may open it.
+		f, err := userfaultfd.Open(userfaultfd.Config{})
+		if _, statErr := os.Stat("/dev/userfaultfd"); statErr == nil {
+			if err != nil {
+				return fmt.Errorf("Open: %w", err)
+			}
+			f.Close()
+		}
+		if err := becomeNobody(); err != nil {
+			return err
+		}
+		_, err = userfaultfd.Open(userfaultfd.Config{})
+		return wantError(err, unix.ENOSYS, "seccomp", "/dev/userfaultfd")
+	}
+}
+
+// filterUserfaultfd makes userfaultfd(2) fail with ENOSYS in this process.
+func filterUserfaultfd() error {
+	const (
+		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+		jump  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+		ret   = unix.BPF_RET | unix.BPF_K
+		allow = 0x7fff0000 // SECCOMP_RET_ALLOW
+		fail  = 0x00050000 // SECCOMP_RET_ERRNO
+
+		setModeFilter = 1 // SECCOMP_SET_MODE_FILTER
+		allThreads    = 1 // SECCOMP_FILTER_FLAG_TSYNC
+	)
+	filter := []unix.SockFilter{
+		{Code: load, K: 0}, // the number of the system call
+		{Code: jump, K: unix.SYS_USERFAULTFD, Jf: 1},
+		{Code: ret, K: fail | uint32(unix.ENOSYS)},
+		{Code: ret, K: allow},
+	}
+	// The two calls are to be of one thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, setModeFilter, allThreads, uintptr(unsafe.Pointer(&prog))); errno != 0 {
+		return errno
+	}
+	return nil
+}
