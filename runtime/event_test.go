@@ -168,67 +168,6 @@ func TestRemapEvent(t *testing.T) {
 	}
 }
 
-func TestForkEvent(t *testing.T) {
-	f := open(t, userfaultfd.FeatureEventFork)
-	m := mapMemory(t, userfaultfd.Anonymous, 2)
-	register(t, f, m, userfaultfd.RegisterMissing)
-	if _, err := f.Copy(m.Page(0).Start, make([]byte, m.PageSize()), 0); err != nil {
-		t.Fatal(err)
-	}
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(pipe[0])
-	defer unix.Close(pipe[1])
-	pid := make(chan int, 1)
-	go func() { pid <- forkAndTouch(uintptr(pipe[1]), uintptr(m.Page(1).Start)) }()
-	msg := next(t, f)
-	if msg.Event() != userfaultfd.EventFork {
-		t.Fatalf("got %v, want FORK", msg)
-	}
-	flags, err := unix.FcntlInt(uintptr(msg.Fork().FD), unix.F_GETFD, 0)
-	if err != nil || flags&unix.FD_CLOEXEC == 0 {
-		t.Errorf("the child's descriptor has flags %#x (%v), want close-on-exec", flags, err)
-	}
-	c, err := userfaultfd.NewFile(msg.Fork().FD)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if c.Features() != 0 && c.Features()&userfaultfd.FeatureEventFork == 0 {
-		t.Errorf("the child's features are %v, want those of the parent", c.Features())
-	}
-	id := <-pid
-	if id <= 0 {
-		t.Fatalf("fork: %d", id)
-	}
-	p := fault(t, c)
-	if p.Address != m.Page(1).Start {
-		t.Errorf("the child faults at %#x, want %#x", p.Address, m.Page(1).Start)
-	}
-	if _, err := c.Zeropage(m.Page(1), 0); err != nil {
-		t.Fatal(err)
-	}
-	var status unix.WaitStatus
-	if _, err := unix.Wait4(id, &status, 0, nil); err != nil {
-		t.Fatal(err)
-	}
-	if !status.Exited() {
-		t.Errorf("the child ended with status %#x, want an exit", status)
-	}
-	t.Run("after the child is gone, operations on its memory fail with ESRCH", func(t *testing.T) {
-		if n, err := c.Zeropage(m.Page(1), 0); n != 0 || !errors.Is(err, unix.ESRCH) {
-			t.Errorf("Zeropage: %d, %v; want 0 and ESRCH", n, err)
-		}
-	})
-	t.Run("the parent's page is still missing", func(t *testing.T) {
-		if _, err := f.Zeropage(m.Page(1), 0); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()

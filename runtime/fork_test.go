@@ -1,8 +1,20 @@
 package userfaultfd_test
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
 	"runtime"
+	"slices"
+	"testing"
+	"time"
 
+	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
 )
 
@@ -12,7 +24,8 @@ import (
 //
 // A fork of a Go process has one thread and none of the runtime's others, so
 // the child does nothing but system calls; it must not grow its stack, be
-// preempted or meet the race detector.
+// preempted or meet the race detector. The parent holds its processor until
+// the fork's event was read, so whoever reads it is another process.
 //
 //go:nosplit
 //go:norace
@@ -33,3 +46,256 @@ func forkAndTouch(pipe, addr uintptr) int {
 	}
 	return int(pid)
 }
+
+// A forker is a child process with registered memory of its own, which it
+// touches, and forks, when it is told to.
+type forker struct {
+	cmd     *exec.Cmd
+	file    *userfaultfd.File // of the child's memory
+	memory  userfaultfd.Range
+	answers chan string
+	orders  *net.UnixConn
+}
+
+// newForker starts one with so many pages, and skips the test where there can
+// be none.
+func newForker(t *testing.T, pages int) *forker {
+	t.Helper()
+	open(t, userfaultfd.FeatureEventFork).Close()
+	here, there := socketpair(t, unix.SOCK_STREAM)
+	file, err := there.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	k := &forker{cmd: child(t, "forker", fmt.Sprint(pages)), answers: make(chan string, 4), orders: here}
+	k.cmd.ExtraFiles = []*os.File{file}
+	out, err := k.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(k.answers)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			k.answers <- s.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		here.Close()
+		k.cmd.Wait()
+	})
+	here.SetReadDeadline(time.Now().Add(deadline))
+	var p [64]byte
+	var n int
+	k.file, n, err = userfaultfd.ReceiveFrom(here, p[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.file.Close() })
+	if _, err := fmt.Sscan(string(p[:n]), &k.memory.Start, &k.memory.Len); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// order has the child touch its first page ('t'), or fork a child that touches
+// its last page ('f') or none ('n').
+func (k *forker) order(t *testing.T, what byte) {
+	t.Helper()
+	if _, err := k.orders.Write([]byte{what}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// obeyed waits until orders were carried out, in whatever succession.
+func (k *forker) obeyed(t *testing.T, want ...string) {
+	t.Helper()
+	for len(want) > 0 {
+		select {
+		case got := <-k.answers:
+			i := slices.Index(want, got)
+			if i < 0 {
+				t.Fatalf("the forker says %q, want %q", got, want)
+			}
+			want = slices.Delete(want, i, i+1)
+		case <-time.After(deadline):
+			t.Fatalf("the forker does not say %q", want)
+		}
+	}
+}
+
+// content returns bytes of the child's memory.
+func (k *forker) content(t *testing.T, r userfaultfd.Range) []byte {
+	t.Helper()
+	b := make([]byte, r.Len)
+	f, err := os.Open(fmt.Sprintf("/proc/%d/mem", k.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.ReadAt(b, int64(r.Start)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func init() {
+	children["forker"] = func(args []string) error {
+		var pages int
+		if _, err := fmt.Sscan(args[0], &pages); err != nil {
+			return err
+		}
+		f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeatureEventFork})
+		if err != nil {
+			return err
+		}
+		m, err := userfaultfd.Map(userfaultfd.Anonymous, pages*os.Getpagesize(), 0)
+		if err != nil {
+			return err
+		}
+		if err := unix.Madvise(m.Bytes(), unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
+			return err
+		}
+		if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
+			return err
+		}
+		c, err := net.FileConn(os.NewFile(3, "socket"))
+		if err != nil {
+			return err
+		}
+		if err := f.SendTo(c.(*net.UnixConn), fmt.Append(nil, m.Range().Start, m.Range().Len)); err != nil {
+			return err
+		}
+		var pipe [2]int
+		if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+			return err
+		}
+		answer := func(what string, err error) {
+			if err != nil {
+				what += ": " + err.Error()
+			}
+			fmt.Println(what)
+		}
+		for {
+			var order [1]byte
+			if _, err := io.ReadFull(c, order[:]); errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			switch order[0] {
+			case 't':
+				go func() { answer("touched", touchNow(m.Page(0), m.PageSize(), false)) }()
+			case 'f', 'n':
+				fd, addr := pipe[1], m.Page(pages-1).Start
+				if order[0] == 'n' {
+					fd = -1
+				}
+				pid := forkAndTouch(uintptr(fd), uintptr(addr))
+				if pid < 0 {
+					return unix.Errno(-pid)
+				}
+				var status unix.WaitStatus
+				_, err := unix.Wait4(pid, &status, 0, nil)
+				if err == nil && !status.Exited() {
+					err = fmt.Errorf("ended with status %#x", status)
+				}
+				answer("forked", err)
+			}
+		}
+	}
+}
+
+func TestForkEvent(t *testing.T) {
+	k := newForker(t, 2)
+	page := uint64(os.Getpagesize())
+	last := userfaultfd.Range{Start: k.memory.Start + page, Len: page}
+	if _, err := k.file.Zeropage(userfaultfd.Range{Start: k.memory.Start, Len: page}, 0); err != nil {
+		t.Fatal(err)
+	}
+	k.order(t, 'f')
+	msg := next(t, k.file)
+	if msg.Event() != userfaultfd.EventFork {
+		t.Fatalf("got %v, want FORK", msg)
+	}
+	flags, err := unix.FcntlInt(uintptr(msg.Fork().FD), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("the child's descriptor has flags %#x (%v), want close-on-exec", flags, err)
+	}
+	c, err := userfaultfd.NewFile(msg.Fork().FD)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Features() != k.file.Features() {
+		t.Errorf("the child's features are %v, want those of the parent, %v", c.Features(), k.file.Features())
+	}
+	if p := fault(t, c); p.Address != last.Start {
+		t.Errorf("the child faults at %#x, want %#x", p.Address, last.Start)
+	}
+	if _, err := c.Zeropage(last, 0); err != nil {
+		t.Fatal(err)
+	}
+	k.obeyed(t, "forked")
+	t.Run("after the child is gone, operations on its memory fail with ESRCH", func(t *testing.T) {
+		n, err := c.Zeropage(last, 0)
+		fails(t, n, err, unix.ESRCH)
+	})
+	t.Run("the parent's page is still missing", func(t *testing.T) {
+		if _, err := k.file.Zeropage(last, 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestForkWhileFaultIsPending(t *testing.T) {
+	k := newForker(t, 2)
+	first := userfaultfd.Range{Start: k.memory.Start, Len: uint64(os.Getpagesize())}
+	k.order(t, 't')
+	if p := fault(t, k.file); p.Address != first.Start {
+		t.Errorf("fault at %#x, want %#x", p.Address, first.Start)
+	}
+	k.order(t, 'n')
+	eventually(t, "the fork", func() bool { return unread(t, k.file) > 0 })
+	n, err := k.file.Zeropage(first, 0)
+	fails(t, n, err, unix.EAGAIN)
+	closeChild(t, k.file)
+	k.obeyed(t, "forked")
+	if _, err := k.file.Copy(first.Start, bytes.Repeat([]byte{3}, int(first.Len)), 0); err != nil {
+		t.Fatal(err)
+	}
+	k.obeyed(t, "touched")
+	filled(t, k.content(t, first), 3)
+}
+
+func TestForkWhileFaultIsResolved(t *testing.T) {
+	k := newForker(t, heldPages)
+	k.order(t, 't')
+	fault(t, k.file)
+	held := holdCopy(t, k.file, k.memory.Start)
+	k.order(t, 'n')
+	eventually(t, "the fork", func() bool { return unread(t, k.file) > 0 })
+	n := held.letGo(t)
+	closeChild(t, k.file)
+	k.obeyed(t, "touched", "forked")
+	if more, err := k.file.Copy(k.memory.Start+uint64(n), held.src[n:], 0); n+more != len(held.src) || err != nil {
+		t.Fatalf("Copy of the rest: %d, %v", more, err)
+	}
+	filled(t, k.content(t, k.memory), heldByte)
+}
+
+// closeChild reads messages until a FORK, and closes the child's userfaultfd.
+func closeChild(t *testing.T, f *userfaultfd.File) {
+	t.Helper()
+	msg, _ := event(t, f)
+	if msg.Event() != userfaultfd.EventFork {
+		t.Fatalf("got %v, want FORK", msg)
+	}
+	if err := msg.Fork().Close(); err != nil {
+		t.Error(err)
+	}
+}
+

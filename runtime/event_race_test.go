@@ -1,0 +1,190 @@
+package userfaultfd_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// A change is a system call that changes the address space, and waits for its
+// event to be read. (Fork is in fork_test.go: it takes a process of its own.)
+type change struct {
+	name     string
+	features userfaultfd.Features
+	event    userfaultfd.Event
+
+	// make changes m, whose last page may go, or all of which may move to
+	// place.
+	make func(m, place *userfaultfd.Mapping) error
+
+	// rest is where the bytes of m from n on are to be filled afterwards.
+	rest func(m, place *userfaultfd.Mapping, n uint64) userfaultfd.Range
+}
+
+var changes = []change{
+	{
+		"madvise(MADV_DONTNEED)", userfaultfd.FeatureEventRemove, userfaultfd.EventRemove,
+		func(m, _ *userfaultfd.Mapping) error { return userfaultfd.Discard(lastPage(m)) },
+		restInPlace,
+	}, {
+		"munmap", userfaultfd.FeatureEventUnmap, userfaultfd.EventUnmap,
+		func(m, _ *userfaultfd.Mapping) error { return munmap(lastPage(m)) },
+		func(m, _ *userfaultfd.Mapping, n uint64) userfaultfd.Range {
+			return userfaultfd.Range{Start: m.Range().Start + n, Len: m.Range().Len - uint64(m.PageSize()) - n}
+		},
+	}, {
+		"mremap", userfaultfd.FeatureEventRemap, userfaultfd.EventRemap,
+		func(m, place *userfaultfd.Mapping) error { return mremap(m.Range(), place.Range().Start) },
+		func(m, place *userfaultfd.Mapping, n uint64) userfaultfd.Range { return restInPlace(place, m, n) },
+	},
+}
+
+func lastPage(m *userfaultfd.Mapping) userfaultfd.Range {
+	return m.Page(len(m.Bytes())/m.PageSize() - 1)
+}
+
+func restInPlace(m, _ *userfaultfd.Mapping, n uint64) userfaultfd.Range {
+	return userfaultfd.Range{Start: m.Range().Start + n, Len: m.Range().Len - n}
+}
+
+// readChange reads messages until the change's event.
+func readChange(t *testing.T, f *userfaultfd.File, c change) {
+	t.Helper()
+	if msg, _ := event(t, f); msg.Event() != c.event {
+		t.Fatalf("got %v, want %v", msg, c.event)
+	}
+}
+
+// TestChangeWhileFaultIsPending changes the address space while a thread waits
+// for a page that the change leaves where it is, and resolves the fault
+// afterwards. EventRemap moves that page, so the thread finds nothing.
+func TestChangeWhileFaultIsPending(t *testing.T) {
+	for _, c := range changes {
+		t.Run(c.name, func(t *testing.T) {
+			f := open(t, c.features)
+			m := mapMemory(t, userfaultfd.Anonymous, 4)
+			place := mapMemory(t, userfaultfd.Anonymous, 4)
+			register(t, f, m, userfaultfd.RegisterMissing)
+			touched := touch(m.Page(0), m.PageSize(), false)
+			p := fault(t, f)
+			changed := during(func() error { return c.make(m, place) })
+			eventually(t, "the event", func() bool { return unread(t, f) > 0 })
+			n, err := f.Zeropage(m.Page(0), 0)
+			fails(t, n, err, unix.EAGAIN)
+			readChange(t, f, c)
+			if err := within(t, "the change", changed); err != nil {
+				t.Fatal(err)
+			}
+			if c.event == userfaultfd.EventRemap {
+				f.Wake(m.Page(0))
+				if err := within(t, "the touch", touched); err == nil {
+					t.Error("the page that has moved could be touched where it was")
+				}
+				return
+			}
+			if _, err := f.Zeropage(userfaultfd.Range{Start: p.Address, Len: m.Page(0).Len}, 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := within(t, "the touch", touched); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestChangeWhileFaultIsResolved changes the address space in the middle of a
+// Copy, which is to stop, say exactly how far it came, and be carried on after
+// the event was read.
+func TestChangeWhileFaultIsResolved(t *testing.T) {
+	for _, c := range changes {
+		t.Run(c.name, func(t *testing.T) {
+			f := open(t, c.features)
+			m := mapMemory(t, userfaultfd.Anonymous, heldPages)
+			place := mapMemory(t, userfaultfd.Anonymous, heldPages)
+			register(t, f, m, userfaultfd.RegisterMissing)
+			touched := touch(m.Page(0), m.PageSize(), false)
+			fault(t, f)
+			held := holdCopy(t, f, m.Range().Start)
+			changed := during(func() error { return c.make(m, place) })
+			eventually(t, "the event", func() bool { return unread(t, f) > 0 })
+			n := held.letGo(t)
+			readChange(t, f, c)
+			if err := within(t, "the change", changed); err != nil {
+				t.Fatal(err)
+			}
+			rest := c.rest(m, place, uint64(n))
+			if more, err := f.Copy(rest.Start, held.src[n:n+int(rest.Len)], 0); uint64(more) != rest.Len || err != nil {
+				t.Fatalf("Copy of the rest: %d, %v; want %d", more, err, rest.Len)
+			}
+			there := m.Bytes()
+			if c.event == userfaultfd.EventRemap {
+				there = place.Bytes()
+			}
+			filled(t, there[:n+int(rest.Len)], heldByte)
+			// The thread was woken by the first Copy; after mremap it finds
+			// nothing.
+			if err := within(t, "the touch", touched); err != nil && c.event != userfaultfd.EventRemap {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// A heldCopy is a Copy of heldPages pages that waits in the middle: the page
+// of its source that it has come to is missing, and registered with a
+// userfaultfd of ours.
+type heldCopy struct {
+	src    []byte
+	source *userfaultfd.File
+	at     userfaultfd.Range
+	n      int
+	done   <-chan error
+}
+
+const (
+	heldPages = 32 // long enough for a Copy that lets other goroutines run
+	heldAfter = 5  // pages
+	heldByte  = 0xab
+)
+
+// holdCopy begins one into missing memory, and returns when it waits.
+func holdCopy(t *testing.T, f *userfaultfd.File, dst uint64) *heldCopy {
+	t.Helper()
+	source := open(t, 0)
+	m := mapMemory(t, userfaultfd.Anonymous, heldPages)
+	h := &heldCopy{src: m.Bytes(), source: source, at: m.Page(heldAfter)}
+	if _, err := source.Register(h.at, userfaultfd.RegisterMissing); err != nil {
+		t.Fatal(err)
+	}
+	for i := range heldPages {
+		if i != heldAfter {
+			copy(h.src[i*m.PageSize():(i+1)*m.PageSize()], bytes.Repeat([]byte{heldByte}, m.PageSize()))
+		}
+	}
+	h.done = during(func() (err error) {
+		h.n, err = f.Copy(dst, h.src, 0)
+		return err
+	})
+	if p := fault(t, source); p.Address != h.at.Start {
+		t.Fatalf("Copy waits for %#x, want %#x", p.Address, h.at.Start)
+	}
+	return h
+}
+
+// letGo provides the page. Copy is to find that the address space is changing,
+// and to have done what it had done before.
+func (h *heldCopy) letGo(t *testing.T) int {
+	t.Helper()
+	if _, err := h.source.Copy(h.at.Start, bytes.Repeat([]byte{heldByte}, int(h.at.Len)), 0); err != nil {
+		t.Fatal(err)
+	}
+	err := within(t, "Copy", h.done)
+	var e *userfaultfd.Error
+	if want := heldAfter * int(h.at.Len); h.n != want || !errors.Is(err, unix.EAGAIN) || !errors.As(err, &e) || e.Done != uint64(want) {
+		t.Fatalf("Copy: %d, %v; want %d and EAGAIN", h.n, err, want)
+	}
+	return h.n
+}
