@@ -64,34 +64,49 @@ func readChange(t *testing.T, f *userfaultfd.File, c change) {
 func TestChangeWhileFaultIsPending(t *testing.T) {
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
-			f := open(t, c.features)
-			m := mapMemory(t, userfaultfd.Anonymous, 4)
-			place := mapMemory(t, userfaultfd.Anonymous, 4)
-			register(t, f, m, userfaultfd.RegisterMissing)
-			touched := touch(m.Page(0), m.PageSize(), false)
-			p := fault(t, f)
-			changed := during(func() error { return c.make(m, place) })
-			eventually(t, "the event", func() bool { return unread(t, f) > 0 })
-			n, err := f.Zeropage(m.Page(0), 0)
-			fails(t, n, err, unix.EAGAIN)
-			readChange(t, f, c)
-			if err := within(t, "the change", changed); err != nil {
-				t.Fatal(err)
-			}
-			if c.event == userfaultfd.EventRemap {
-				f.Wake(m.Page(0))
-				if err := within(t, "the touch", touched); err == nil {
-					t.Error("the page that has moved could be touched where it was")
+			eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
+				skipChange(t, c, kind)
+				f := open(t, c.features|missing(kind))
+				m := mapMemory(t, kind, 2)
+				place := mapMemory(t, kind, 2)
+				register(t, f, m, userfaultfd.RegisterMissing)
+				page := bytes.Repeat([]byte{9}, m.PageSize())
+				touched := touch(m.Page(0), m.PageSize(), false)
+				fault(t, f)
+				changed := during(func() error { return c.make(m, place) })
+				eventually(t, "the event", func() bool { return unread(t, f) > 0 })
+				n, err := f.Copy(m.Page(0).Start, page, 0)
+				fails(t, uint64(n), err, unix.EAGAIN)
+				readChange(t, f, c)
+				if err := within(t, "the change", changed); err != nil {
+					t.Fatal(err)
 				}
-				return
-			}
-			if _, err := f.Zeropage(userfaultfd.Range{Start: p.Address, Len: m.Page(0).Len}, 0); err != nil {
-				t.Fatal(err)
-			}
-			if err := within(t, "the touch", touched); err != nil {
-				t.Fatal(err)
-			}
+				if c.event == userfaultfd.EventRemap {
+					f.Wake(m.Page(0))
+					if err := within(t, "the touch", touched); err == nil {
+						t.Error("the page that has moved could be touched where it was")
+					}
+					return
+				}
+				if _, err := f.Copy(m.Page(0).Start, page, 0); err != nil {
+					t.Fatal(err)
+				}
+				if err := within(t, "the touch", touched); err != nil {
+					t.Fatal(err)
+				}
+				filled(t, m.Bytes()[:m.PageSize()], 9)
+			})
 		})
+	}
+}
+
+// skipChange skips the test where the kernel cannot change such memory so.
+func skipChange(t *testing.T, c change, kind userfaultfd.Memory) {
+	t.Helper()
+	since := map[userfaultfd.Event]string{userfaultfd.EventRemove: "5.18", userfaultfd.EventRemap: "5.16"}[c.event]
+	huge := kind == userfaultfd.Hugetlb || kind == userfaultfd.HugetlbShared
+	if huge && userfaultfd.ReleaseLess(userfaultfd.KernelRelease(), since) {
+		t.Skipf("%s of hugetlb memory (Linux %s)", c.name, since)
 	}
 }
 

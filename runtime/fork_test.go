@@ -57,18 +57,19 @@ type forker struct {
 	orders  *net.UnixConn
 }
 
-// newForker starts one with so many pages, and skips the test where there can
-// be none.
-func newForker(t *testing.T, pages int) *forker {
+// newForker starts one with so many pages of a kind of memory, and skips the
+// test where there can be none.
+func newForker(t *testing.T, kind userfaultfd.Memory, pages int) *forker {
 	t.Helper()
-	open(t, userfaultfd.FeatureEventFork).Close()
+	open(t, userfaultfd.FeatureEventFork|missing(kind)).Close()
+	mapMemory(t, kind, pages).Close()
 	here, there := socketpair(t, unix.SOCK_STREAM)
 	file, err := there.File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	k := &forker{cmd: child(t, "forker", fmt.Sprint(pages)), answers: make(chan string, 4), orders: here}
+	k := &forker{cmd: child(t, "forker", fmt.Sprint(int(kind)), fmt.Sprint(pages)), answers: make(chan string, 4), orders: here}
 	k.cmd.ExtraFiles = []*os.File{file}
 	out, err := k.cmd.StdoutPipe()
 	if err != nil {
@@ -144,20 +145,21 @@ func (k *forker) content(t *testing.T, r userfaultfd.Range) []byte {
 
 func init() {
 	children["forker"] = func(args []string) error {
+		var kind userfaultfd.Memory
 		var pages int
-		if _, err := fmt.Sscan(args[0], &pages); err != nil {
+		if _, err := fmt.Sscan(args[0]+" "+args[1], (*int)(&kind), &pages); err != nil {
 			return err
 		}
-		f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeatureEventFork})
+		f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeatureEventFork | missing(kind)})
 		if err != nil {
 			return err
 		}
-		m, err := userfaultfd.Map(userfaultfd.Anonymous, pages*os.Getpagesize(), 0)
+		m, err := userfaultfd.Map(kind, pages*pageSize(kind), 0)
 		if err != nil {
 			return err
 		}
-		if err := unix.Madvise(m.Bytes(), unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
-			return err
+		if m.PageSize() == os.Getpagesize() {
+			unix.Madvise(m.Bytes(), unix.MADV_NOHUGEPAGE)
 		}
 		if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
 			return err
@@ -210,49 +212,55 @@ func init() {
 }
 
 func TestForkEvent(t *testing.T) {
-	k := newForker(t, 2)
-	page := uint64(os.Getpagesize())
-	last := userfaultfd.Range{Start: k.memory.Start + page, Len: page}
-	if _, err := k.file.Zeropage(userfaultfd.Range{Start: k.memory.Start, Len: page}, 0); err != nil {
-		t.Fatal(err)
-	}
-	k.order(t, 'f')
-	msg := next(t, k.file)
-	if msg.Event() != userfaultfd.EventFork {
-		t.Fatalf("got %v, want FORK", msg)
-	}
-	flags, err := unix.FcntlInt(uintptr(msg.Fork().FD), unix.F_GETFD, 0)
-	if err != nil || flags&unix.FD_CLOEXEC == 0 {
-		t.Errorf("the child's descriptor has flags %#x (%v), want close-on-exec", flags, err)
-	}
-	c, err := userfaultfd.NewFile(msg.Fork().FD)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if c.Features() != k.file.Features() {
-		t.Errorf("the child's features are %v, want those of the parent, %v", c.Features(), k.file.Features())
-	}
-	if p := fault(t, c); p.Address != last.Start {
-		t.Errorf("the child faults at %#x, want %#x", p.Address, last.Start)
-	}
-	if _, err := c.Zeropage(last, 0); err != nil {
-		t.Fatal(err)
-	}
-	k.obeyed(t, "forked")
-	t.Run("after the child is gone, operations on its memory fail with ESRCH", func(t *testing.T) {
-		n, err := c.Zeropage(last, 0)
-		fails(t, n, err, unix.ESRCH)
-	})
-	t.Run("the parent's page is still missing", func(t *testing.T) {
-		if _, err := k.file.Zeropage(last, 0); err != nil {
-			t.Error(err)
+	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
+		k := newForker(t, kind, 2)
+		page := k.memory.Len / 2
+		last := userfaultfd.Range{Start: k.memory.Start + page, Len: page}
+		zeros := make([]byte, page)
+		if _, err := k.file.Copy(k.memory.Start, zeros, 0); err != nil {
+			t.Fatal(err)
 		}
+		k.order(t, 'f')
+		msg := next(t, k.file)
+		if msg.Event() != userfaultfd.EventFork {
+			t.Fatalf("got %v, want FORK", msg)
+		}
+		flags, err := unix.FcntlInt(uintptr(msg.Fork().FD), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("the child's descriptor has flags %#x (%v), want close-on-exec", flags, err)
+		}
+		c, err := userfaultfd.NewFile(msg.Fork().FD)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if c.Features() != k.file.Features() {
+			t.Errorf("the child's features are %v, want those of the parent, %v", c.Features(), k.file.Features())
+		}
+		if p := fault(t, c); p.Address != last.Start {
+			t.Errorf("the child faults at %#x, want %#x", p.Address, last.Start)
+		}
+		if _, err := c.Copy(last.Start, zeros, 0); err != nil {
+			t.Fatal(err)
+		}
+		k.obeyed(t, "forked")
+		t.Run("after the child is gone, operations on its memory fail with ESRCH", func(t *testing.T) {
+			n, err := c.Copy(last.Start, zeros, 0)
+			fails(t, uint64(n), err, unix.ESRCH)
+		})
+		t.Run("the parent's page is there only if the memory is shared", func(t *testing.T) {
+			n, err := k.file.Copy(last.Start, zeros, 0)
+			if kind == userfaultfd.Shmem || kind == userfaultfd.HugetlbShared {
+				fails(t, uint64(n), err, unix.EEXIST)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
 	})
 }
 
 func TestForkWhileFaultIsPending(t *testing.T) {
-	k := newForker(t, 2)
+	k := newForker(t, userfaultfd.Anonymous, 2)
 	first := userfaultfd.Range{Start: k.memory.Start, Len: uint64(os.Getpagesize())}
 	k.order(t, 't')
 	if p := fault(t, k.file); p.Address != first.Start {
@@ -272,7 +280,7 @@ func TestForkWhileFaultIsPending(t *testing.T) {
 }
 
 func TestForkWhileFaultIsResolved(t *testing.T) {
-	k := newForker(t, heldPages)
+	k := newForker(t, userfaultfd.Anonymous, heldPages)
 	k.order(t, 't')
 	fault(t, k.file)
 	held := holdCopy(t, k.file, k.memory.Start)

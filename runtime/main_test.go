@@ -155,10 +155,10 @@ const arm64WP = "6.10"
 // they would make pages present that a test leaves missing.
 func mapMemory(t testing.TB, kind userfaultfd.Memory, pages int) *userfaultfd.Mapping {
 	t.Helper()
-	size := os.Getpagesize()
 	if kind == userfaultfd.Hugetlb || kind == userfaultfd.HugetlbShared {
-		size = hugePageSize(t)
+		reserveHugePages(t)
 	}
+	size := pageSize(kind)
 	m, err := userfaultfd.Map(kind, pages*size, 0)
 	if errors.Is(err, unix.ENOMEM) && size > os.Getpagesize() {
 		t.Skipf("hugetlb: fewer than %d huge pages free", pages)
@@ -173,27 +173,39 @@ func mapMemory(t testing.TB, kind userfaultfd.Memory, pages int) *userfaultfd.Ma
 	return m
 }
 
-// hugePageSize returns the default size of huge pages, having asked for some
-// if there are none.
-func hugePageSize(t testing.TB) int {
-	t.Helper()
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		t.Fatal(err)
+// pageSize returns the size of a kind of memory's pages, 0 where the kernel has
+// none.
+func pageSize(kind userfaultfd.Memory) int {
+	if kind == userfaultfd.Hugetlb || kind == userfaultfd.HugetlbShared {
+		size, _ := hugePages()
+		return size
 	}
-	size, total := 0, 0
+	return os.Getpagesize()
+}
+
+// hugePages returns the default size of huge pages, in bytes, and how many the
+// system's pool has.
+func hugePages() (size, total int) {
+	b, _ := os.ReadFile("/proc/meminfo")
 	for line := range strings.Lines(string(b)) {
 		fmt.Sscanf(line, "Hugepagesize: %d kB", &size)
 		fmt.Sscanf(line, "HugePages_Total: %d", &total)
 	}
+	return size << 10, total
+}
+
+// reserveHugePages puts pages into the pool if there are too few for tests, or
+// skips the test where the kernel has no such pages.
+func reserveHugePages(t testing.TB) {
+	t.Helper()
+	size, total := hugePages()
 	if size == 0 {
 		t.Skip("hugetlb: this kernel has no huge pages")
 	}
 	const enough = 8
-	if total < enough && size <= 32<<10 && os.Getuid() == 0 {
+	if total < enough && size <= 32<<20 && os.Getuid() == 0 {
 		os.WriteFile("/proc/sys/vm/nr_hugepages", []byte(fmt.Sprint(enough)), 0)
 	}
-	return size << 10
 }
 
 // register registers all of m.
