@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"unsafe"
 
@@ -121,7 +122,18 @@ func ask(c Config) (uffd.UffdioApi, Method, error) {
 	if errno != 0 {
 		return uffd.UffdioApi{}, 0, &Error{Op: "UFFDIO_API", Err: errno}
 	}
+	if claimsWPInVain(runtime.GOARCH, kernelRelease()) {
+		api.Features &^= uffd.UFFD_FEATURE_PAGEFAULT_FLAG_WP
+	}
 	return api, method, nil
+}
+
+// claimsWPInVain reports whether a kernel's word on write protection is not
+// to be believed. Before Linux 5.15 every architecture claimed the feature, let
+// memory be registered for it and protected, and then let writes through; only
+// x86 really had it.
+func claimsWPInVain(goarch, release string) bool {
+	return goarch != "amd64" && releaseLess(release, "5.15")
 }
 
 // handshake issues UFFDIO_API. The features that come back are all that the
