@@ -4,7 +4,6 @@
 package live
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -74,33 +73,17 @@ func register(t *testing.T, fd int, b []byte) {
 	}
 }
 
-// watched is a uffdio_poison between canaries.
-type watched struct {
-	before [64]byte
-	arg    uffd.UffdioPoison
-	after  [64]byte
-}
+// untouched is what an output field holds that the kernel did not come to
+// write.
+const untouched = -0x5ca1ab1e
 
-func watch(start, length, mode uint64) *watched {
-	w := &watched{arg: uffd.UffdioPoison{Range: uffd.UffdioRange{Start: start, Len: length}, Mode: mode, Updated: -0x5ca1ab1e}}
-	for i := range w.before {
-		w.before[i], w.after[i] = 0xc5, 0x3a
-	}
-	return w
-}
-
-// poison issues the ioctl and checks that nothing but updated was written.
-func (w *watched) poison(t *testing.T, fd int) unix.Errno {
+// poison issues UFFDIO_POISON, checks that nothing but updated was written, and
+// returns that.
+func poison(t *testing.T, fd int, start, length, mode uint64) (int64, unix.Errno) {
 	t.Helper()
-	was := w.arg
-	errno := ioctl(fd, uffd.UFFDIO_POISON, unsafe.Pointer(&w.arg))
-	if w.arg.Range != was.Range || w.arg.Mode != was.Mode {
-		t.Errorf("the kernel has changed %+v to %+v", was, w.arg)
-	}
-	if !bytes.Equal(w.before[:], bytes.Repeat([]byte{0xc5}, 64)) || !bytes.Equal(w.after[:], bytes.Repeat([]byte{0x3a}, 64)) {
-		t.Error("the kernel has written outside the structure")
-	}
-	return errno
+	arg := uffd.UffdioPoison{Range: uffd.UffdioRange{Start: start, Len: length}, Mode: mode, Updated: untouched}
+	arg, errno := issue(t, fd, uffd.UFFDIO_POISON, arg, fieldOf(&arg, &arg.Updated))
+	return arg.Updated, errno
 }
 
 // catch reads a byte and returns the address of the SIGBUS that this raises,
@@ -132,12 +115,12 @@ func TestPoisonIsAcceptedAndWritesOnlyUpdated(t *testing.T) {
 			if n == 3 {
 				first = 4
 			}
-			w := watch(address(b)+uint64(first*size), uint64(n*size), 0)
-			if errno := w.poison(t, fd); errno != 0 {
+			updated, errno := poison(t, fd, address(b)+uint64(first*size), uint64(n*size), 0)
+			if errno != 0 {
 				t.Fatal(errno)
 			}
-			if w.arg.Updated != int64(n*size) {
-				t.Errorf("updated is %d, want %d", w.arg.Updated, n*size)
+			if updated != int64(n*size) {
+				t.Errorf("updated is %d, want %d", updated, n*size)
 			}
 		})
 	}
@@ -175,8 +158,7 @@ func TestPoisonReadsMode(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- readThroughKernel(page) }()
 			awaitMessage(t, fd)
-			w := watch(address(page), uint64(size), mode)
-			if errno := w.poison(t, fd); errno != 0 {
+			if _, errno := poison(t, fd, address(page), uint64(size), mode); errno != 0 {
 				t.Fatal(errno)
 			}
 			if mode != 0 {
@@ -246,29 +228,28 @@ func TestPoisonErrors(t *testing.T) {
 		want                unix.Errno
 		updated             int64
 	}{
-		{"an unaligned start is EINVAL", start + 1, size, 0, unix.EINVAL, -0x5ca1ab1e},
-		{"an unaligned length is EINVAL", start, size - 1, 0, unix.EINVAL, -0x5ca1ab1e},
-		{"no length is EINVAL", start, 0, 0, unix.EINVAL, -0x5ca1ab1e},
-		{"an unknown mode is EINVAL", start, size, 1 << 1, unix.EINVAL, -0x5ca1ab1e},
-		{"the highest mode bit is EINVAL", start, size, 1 << 63, unix.EINVAL, -0x5ca1ab1e},
+		{"an unaligned start is EINVAL", start + 1, size, 0, unix.EINVAL, untouched},
+		{"an unaligned length is EINVAL", start, size - 1, 0, unix.EINVAL, untouched},
+		{"no length is EINVAL", start, 0, 0, unix.EINVAL, untouched},
+		{"an unknown mode is EINVAL", start, size, 1 << 1, unix.EINVAL, untouched},
+		{"the highest mode bit is EINVAL", start, size, 1 << 63, unix.EINVAL, untouched},
 		{"a mapped page is EEXIST", start + 3*size, size, 0, unix.EEXIST, -int64(unix.EEXIST)},
 		{"memory that is not registered is ENOENT", address(stranger), size, 0, unix.ENOENT, -int64(unix.ENOENT)},
 		{"an occupied page after missing ones is EAGAIN with what was done", start, 4 * size, 0, unix.EAGAIN, 3 * int64(size)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := watch(tt.start, tt.length, tt.mode)
-			if errno := w.poison(t, fd); errno != tt.want {
+			updated, errno := poison(t, fd, tt.start, tt.length, tt.mode)
+			if errno != tt.want {
 				t.Errorf("got %v, want %v", errno, tt.want)
 			}
-			if w.arg.Updated != tt.updated {
-				t.Errorf("updated is %d, want %d", w.arg.Updated, tt.updated)
+			if updated != tt.updated {
+				t.Errorf("updated is %d, want %d", updated, tt.updated)
 			}
 		})
 	}
 	t.Run("a closed descriptor is EBADF", func(t *testing.T) {
-		w := watch(start, size, 0)
-		if errno := w.poison(t, 1<<20); errno != unix.EBADF {
+		if _, errno := poison(t, 1<<20, start, size, 0); errno != unix.EBADF {
 			t.Errorf("got %v, want EBADF", errno)
 		}
 	})
@@ -297,8 +278,7 @@ func TestPoisonStaysInItsAddressSpace(t *testing.T) {
 	register(t, fd, maps[0])
 	register(t, fd, private)
 	for _, b := range [][]byte{maps[0], private} {
-		w := watch(address(b), uint64(size), 0)
-		if errno := w.poison(t, fd); errno != 0 {
+		if _, errno := poison(t, fd, address(b), uint64(size), 0); errno != 0 {
 			t.Fatal(errno)
 		}
 	}
