@@ -142,7 +142,7 @@ func (m *Msg) String() string {
 	case EventRemove, EventUnmap:
 		return fmt.Sprintf("%v %v", m.Event(), m.removed())
 	}
-	return fmt.Sprintf("event %v % x", m.Event(), m.raw.Arg)
+	return fmt.Sprintf("event %v %#x", m.Event(), m.raw.Arg)
 }
 
 // UnmarshalBinary reads a message of [MsgSize] bytes in the machine's byte

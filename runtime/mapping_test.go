@@ -1,0 +1,150 @@
+package userfaultfd_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+func TestMap(t *testing.T) {
+	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
+		m := mapMemory(t, kind, 2)
+		if m.Kind() != kind || m.PageSize() != pageSize(kind) || len(m.Bytes()) != 2*m.PageSize() {
+			t.Errorf("%v of %d bytes in pages of %d", m.Kind(), len(m.Bytes()), m.PageSize())
+		}
+		if r := m.Range(); r.Start%uint64(m.PageSize()) != 0 || r.Len != uint64(len(m.Bytes())) || m.Page(1).End() != r.End() {
+			t.Errorf("range %v, page 1 %v", r, m.Page(1))
+		}
+		filled(t, m.Bytes(), 0)
+		m.Bytes()[len(m.Bytes())-1] = 1
+		shared := kind == userfaultfd.Shmem || kind == userfaultfd.HugetlbShared
+		alias, err := m.Alias()
+		if !shared {
+			if !errors.Is(err, unix.EINVAL) || m.File() != nil {
+				t.Errorf("an alias of private memory: %v, want EINVAL", err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer alias.Close()
+		if alias.Bytes()[len(alias.Bytes())-1] != 1 || alias.Range() == m.Range() {
+			t.Error("the alias shows other memory, or is no other mapping")
+		}
+	})
+	t.Run("aligns to a larger page", func(t *testing.T) {
+		const large = 4 << 20
+		m, err := userfaultfd.Map(userfaultfd.Anonymous, 3*os.Getpagesize(), large)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		if m.Range().Start%large != 0 || m.PageSize() != os.Getpagesize() {
+			t.Errorf("at %v, in pages of %d", m.Range(), m.PageSize())
+		}
+		filled(t, m.Bytes(), 0)
+	})
+	t.Run("unmaps all of it, once", func(t *testing.T) {
+		for _, align := range []int{0, 1 << 20} {
+			m, err := userfaultfd.Map(userfaultfd.Shmem, os.Getpagesize(), align)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := m.Range()
+			for range 2 {
+				if err := m.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if m.Bytes() != nil {
+				t.Error("there are bytes after Close")
+			}
+			if err := touchNow(r, os.Getpagesize(), false); err == nil {
+				t.Error("the memory is still mapped")
+			}
+			if _, err := m.Alias(); !errors.Is(err, unix.EINVAL) {
+				t.Errorf("Alias after Close: %v, want EINVAL", err)
+			}
+		}
+	})
+	page := os.Getpagesize()
+	for _, test := range []struct {
+		name           string
+		kind           userfaultfd.Memory
+		size, pageSize int
+	}{
+		{"no bytes", userfaultfd.Anonymous, 0, 0},
+		{"less than no bytes", userfaultfd.Shmem, -page, 0},
+		{"part of a page", userfaultfd.Anonymous, page + 1, 0},
+		{"part of a huge page", userfaultfd.Hugetlb, page, 0},
+		{"a page size that is no power of two", userfaultfd.Anonymous, 3 * page, 3 * page},
+		{"a page size below the system's", userfaultfd.Anonymous, page, page / 2},
+		{"an unknown kind of memory", 99, page, 0},
+	} {
+		t.Run("refuses "+test.name, func(t *testing.T) {
+			m, err := userfaultfd.Map(test.kind, test.size, test.pageSize)
+			if m != nil || !errors.Is(err, unix.EINVAL) {
+				t.Errorf("got %v, want EINVAL", err)
+			}
+		})
+	}
+}
+
+func TestPopulate(t *testing.T) {
+	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
+		m := mapMemory(t, kind, 1)
+		copy(m.Bytes(), bytes.Repeat([]byte{5}, len(m.Bytes())))
+		for _, populate := range []func(userfaultfd.Range) error{userfaultfd.PopulateRead, userfaultfd.PopulateWrite} {
+			err := populate(m.Range())
+			skipUnsupported(t, err)
+			if err != nil {
+				t.Fatal(err)
+			}
+			filled(t, m.Bytes(), 5)
+		}
+	})
+	m := mapMemory(t, userfaultfd.Anonymous, 1)
+	skipUnsupported(t, userfaultfd.PopulateRead(m.Range()))
+	t.Run("of a part of a page is EINVAL", func(t *testing.T) {
+		if err := userfaultfd.PopulateRead(userfaultfd.Range{Start: m.Range().Start + 1, Len: 8}); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("got %v, want EINVAL", err)
+		}
+	})
+	t.Run("of what is not mapped is ENOMEM", func(t *testing.T) {
+		r := m.Range()
+		m.Close()
+		if err := userfaultfd.PopulateRead(r); !errors.Is(err, unix.ENOMEM) {
+			t.Errorf("got %v, want ENOMEM", err)
+		}
+	})
+}
+
+func TestGuard(t *testing.T) {
+	m := mapMemory(t, userfaultfd.Anonymous, 1)
+	t.Run("lets what is not at fault pass", func(t *testing.T) {
+		if err := userfaultfd.Guard(m.Range(), func() { m.Bytes()[0]++ }); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("leaves other panics, and faults elsewhere, panics", func(t *testing.T) {
+		for name, f := range map[string]func(){
+			"a panic":         func() { panic("other") },
+			"a nil pointer":   func() { sink = *(*byte)(nil) },
+			"a runtime error": func() { var none []byte; sink = none[len(m.Bytes())] },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s was swallowed", name)
+					}
+				}()
+				userfaultfd.Guard(m.Range(), f)
+			}()
+		}
+	})
+}
