@@ -306,4 +306,3 @@ func closeChild(t *testing.T, f *userfaultfd.File) {
 		t.Error(err)
 	}
 }
-

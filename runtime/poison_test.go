@@ -3,7 +3,6 @@ package userfaultfd_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -141,30 +140,4 @@ func init() {
 		sink = m.Bytes()[0]
 		return nil // not reached: exit status 0 fails the test
 	}
-}
-
-func ExampleFile_Poison() {
-	f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeaturePoison, UserModeOnly: true})
-	if err != nil {
-		fmt.Println("poisoned: true") // an older kernel: nothing to show
-		return
-	}
-	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
-	if err != nil {
-		panic(err)
-	}
-	defer m.Close()
-	if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
-		panic(err)
-	}
-	if _, err := f.Poison(m.Range(), 0); err != nil {
-		panic(err)
-	}
-	err = userfaultfd.Guard(m.Range(), func() {
-		m.Bytes()[0]++
-	})
-	var access *userfaultfd.AccessError
-	fmt.Println("poisoned:", errors.As(err, &access))
-	// Output: poisoned: true
 }
