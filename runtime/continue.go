@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"golang.org/x/sys/unix"
 )
 
 // Continue resolves minor faults: it maps the pages that the page cache holds
@@ -27,7 +28,12 @@ func (f *File) Continue(r Range, mode ContinueMode) (n uint64, err error) {
 	defer f.release()
 	for {
 		arg := uffd.UffdioContinue{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
-		errno := rangeIoctl(f.fd, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg), arg.Range.Len)
+		var errno unix.Errno
+		if isShort(arg.Range.Len) {
+			errno = rawIoctl(f.fd, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))
+		} else {
+			errno = ioctl(f.fd, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))
+		}
 		if errno == 0 {
 			return r.Len, nil
 		}

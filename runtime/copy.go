@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"golang.org/x/sys/unix"
 )
 
 // Copy fills missing pages with the bytes of src, whose length is that of the
@@ -32,7 +33,12 @@ func (f *File) Copy(dst uint64, src []byte, mode CopyMode) (n int, err error) {
 	var done uint64
 	for {
 		arg := uffd.UffdioCopy{Dst: dst + done, Src: from + done, Len: r.Len - done, Mode: uint64(mode)}
-		errno := rangeIoctl(f.fd, uffd.UFFDIO_COPY, unsafe.Pointer(&arg), arg.Len)
+		var errno unix.Errno
+		if isShort(arg.Len) {
+			errno = rawIoctl(f.fd, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))
+		} else {
+			errno = ioctl(f.fd, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))
+		}
 		if errno == 0 {
 			runtime.KeepAlive(src)
 			return len(src), nil

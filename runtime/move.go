@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"golang.org/x/sys/unix"
 )
 
 // Move fills missing pages at dst with the pages of the range at src, of
@@ -31,7 +32,12 @@ func (f *File) Move(dst, src, length uint64, mode MoveMode) (n uint64, err error
 	defer f.release()
 	for {
 		arg := uffd.UffdioMove{Dst: dst + n, Src: src + n, Len: length - n, Mode: uint64(mode)}
-		errno := rangeIoctl(f.fd, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg), arg.Len)
+		var errno unix.Errno
+		if isShort(arg.Len) {
+			errno = rawIoctl(f.fd, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg))
+		} else {
+			errno = ioctl(f.fd, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg))
+		}
 		if errno == 0 {
 			return length, nil
 		}

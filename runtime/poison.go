@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"golang.org/x/sys/unix"
 )
 
 // Poison marks the pages of r, none of which may be mapped, as poisoned:
@@ -31,7 +32,12 @@ func (f *File) Poison(r Range, mode PoisonMode) (n uint64, err error) {
 	defer f.release()
 	for {
 		arg := uffd.UffdioPoison{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
-		errno := rangeIoctl(f.fd, uffd.UFFDIO_POISON, unsafe.Pointer(&arg), arg.Range.Len)
+		var errno unix.Errno
+		if isShort(arg.Range.Len) {
+			errno = rawIoctl(f.fd, uffd.UFFDIO_POISON, unsafe.Pointer(&arg))
+		} else {
+			errno = ioctl(f.fd, uffd.UFFDIO_POISON, unsafe.Pointer(&arg))
+		}
 		if errno == 0 {
 			return r.Len, nil
 		}

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"golang.org/x/sys/unix"
 )
 
 // WriteProtect protects the pages of r against writing, with
@@ -25,7 +26,13 @@ func (f *File) WriteProtect(r Range, mode WriteProtectMode) error {
 	}
 	defer f.release()
 	arg := uffd.UffdioWriteprotect{Range: r.abi(), Mode: uint64(mode)}
-	if errno := rangeIoctl(f.fd, uffd.UFFDIO_WRITEPROTECT, unsafe.Pointer(&arg), r.Len); errno != 0 {
+	var errno unix.Errno
+	if isShort(r.Len) {
+		errno = rawIoctl(f.fd, uffd.UFFDIO_WRITEPROTECT, unsafe.Pointer(&arg))
+	} else {
+		errno = ioctl(f.fd, uffd.UFFDIO_WRITEPROTECT, unsafe.Pointer(&arg))
+	}
+	if errno != 0 {
 		return &Error{Op: "UFFDIO_WRITEPROTECT", Range: r, Err: errno}
 	}
 	return nil
@@ -47,7 +54,13 @@ func (f *File) RWProtect(r Range, mode RWProtectMode) error {
 	}
 	defer f.release()
 	arg := uffd.UffdioRwprotect{Range: r.abi(), Mode: uint64(mode)}
-	if errno := rangeIoctl(f.fd, uffd.UFFDIO_RWPROTECT, unsafe.Pointer(&arg), r.Len); errno != 0 {
+	var errno unix.Errno
+	if isShort(r.Len) {
+		errno = rawIoctl(f.fd, uffd.UFFDIO_RWPROTECT, unsafe.Pointer(&arg))
+	} else {
+		errno = ioctl(f.fd, uffd.UFFDIO_RWPROTECT, unsafe.Pointer(&arg))
+	}
+	if errno != 0 {
 		return &Error{Op: "UFFDIO_RWPROTECT", Range: r, Err: errno}
 	}
 	return nil

@@ -18,7 +18,7 @@ func (f *File) Wake(r Range) error {
 	defer f.release()
 	arg := r.abi()
 	// Waking takes a walk over the waiting threads, whatever r's length.
-	if errno := rangeIoctl(f.fd, uffd.UFFDIO_WAKE, unsafe.Pointer(&arg), 0); errno != 0 {
+	if errno := rawIoctl(f.fd, uffd.UFFDIO_WAKE, unsafe.Pointer(&arg)); errno != 0 {
 		return &Error{Op: "UFFDIO_WAKE", Range: r, Err: errno}
 	}
 	return nil

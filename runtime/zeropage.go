@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"golang.org/x/sys/unix"
 )
 
 // Zeropage fills the missing pages of r with zeros: private anonymous memory
@@ -26,7 +27,12 @@ func (f *File) Zeropage(r Range, mode ZeropageMode) (n uint64, err error) {
 	defer f.release()
 	for {
 		arg := uffd.UffdioZeropage{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
-		errno := rangeIoctl(f.fd, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg), arg.Range.Len)
+		var errno unix.Errno
+		if isShort(arg.Range.Len) {
+			errno = rawIoctl(f.fd, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
+		} else {
+			errno = ioctl(f.fd, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
+		}
 		if errno == 0 {
 			return r.Len, nil
 		}
