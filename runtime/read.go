@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -83,6 +84,11 @@ func (r *reader) init() {
 	r.step = r.tryRead
 }
 
+func (r *reader) endTurn() {
+	r.buf = nil
+	r.turn <- struct{}{}
+}
+
 func (f *File) read(ctx context.Context, buf []Msg) (int, error) {
 	if len(buf) == 0 {
 		return 0, fmt.Errorf("%w: no room for a message", unix.EINVAL)
@@ -95,17 +101,23 @@ func (f *File) read(ctx context.Context, buf []Msg) (int, error) {
 		return 0, os.ErrNoDeadline
 	}
 	r := &f.reader
-	select {
-	case <-f.closing:
-		return 0, os.ErrClosed
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	case <-r.turn:
+	if err := ctx.Err(); err != nil {
+		return 0, err
 	}
-	defer func() { r.turn <- struct{}{} }()
-
+	select {
+	case <-r.turn: // nobody else reads: spare the dearer wait
+	default:
+		select {
+		case <-f.closing:
+			return 0, os.ErrClosed
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-r.turn:
+		}
+	}
 	r.buf = buf
-	defer func() { r.buf = nil }()
+	defer r.endTurn()
+
 	var err error
 	if f.blocking {
 		err = f.waitBlocking()
@@ -161,8 +173,8 @@ func (f *File) wait(ctx context.Context) error {
 func (r *reader) tryRead(fd uintptr) bool {
 	for {
 		// The buffer is on the heap, as r holds it (package unsafe, rule 4).
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize))
+		n, _, errno := syscall.RawSyscall6(unix.SYS_READ, fd,
+			uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize), 0, 0, 0)
 		switch errno {
 		case unix.EINTR:
 			continue
