@@ -138,6 +138,7 @@ func TestInvalidArguments(t *testing.T) {
 				t.Errorf("Wake %v: %v, want EINVAL", r, err)
 			}
 		}
+		torn[m] = m.Page(1)
 		if err := munmap(m.Page(1)); err != nil {
 			t.Fatal(err)
 		}
@@ -192,6 +193,7 @@ func TestUnregistered(t *testing.T) {
 		}
 		n, err := op.call(f, m.Page(0), src, 0)
 		fails(t, n, err, want)
+		torn[m] = m.Page(1)
 		if err := munmap(m.Page(1)); err != nil {
 			t.Fatal(err)
 		}

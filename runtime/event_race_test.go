@@ -3,6 +3,7 @@ package userfaultfd_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -20,6 +21,11 @@ type change struct {
 	// place.
 	make func(m, place *userfaultfd.Mapping) error
 
+	// gone is the part of m that is not mapped afterwards.
+	gone func(m *userfaultfd.Mapping) userfaultfd.Range
+
+	on []userfaultfd.Memory
+
 	// rest is where the bytes of m from n on are to be filled afterwards.
 	rest func(m, place *userfaultfd.Mapping, n uint64) userfaultfd.Range
 }
@@ -28,22 +34,46 @@ var changes = []change{
 	{
 		"madvise(MADV_DONTNEED)", userfaultfd.FeatureEventRemove, userfaultfd.EventRemove,
 		func(m, _ *userfaultfd.Mapping) error { return userfaultfd.Discard(lastPage(m)) },
+		nothing,
+		memories,
+		restInPlace,
+	}, {
+		"madvise(MADV_FREE)", userfaultfd.FeatureEventRemove, userfaultfd.EventRemove,
+		func(m, _ *userfaultfd.Mapping) error { return adviseLastPage(m, unix.MADV_FREE) },
+		nothing,
+		[]userfaultfd.Memory{userfaultfd.Anonymous},
+		restInPlace,
+	}, {
+		"madvise(MADV_REMOVE)", userfaultfd.FeatureEventRemove, userfaultfd.EventRemove,
+		func(m, _ *userfaultfd.Mapping) error { return adviseLastPage(m, unix.MADV_REMOVE) },
+		nothing,
+		[]userfaultfd.Memory{userfaultfd.Shmem, userfaultfd.HugetlbShared},
 		restInPlace,
 	}, {
 		"munmap", userfaultfd.FeatureEventUnmap, userfaultfd.EventUnmap,
 		func(m, _ *userfaultfd.Mapping) error { return munmap(lastPage(m)) },
+		lastPage,
+		memories,
 		func(m, _ *userfaultfd.Mapping, n uint64) userfaultfd.Range {
 			return userfaultfd.Range{Start: m.Range().Start + n, Len: m.Range().Len - uint64(m.PageSize()) - n}
 		},
 	}, {
 		"mremap", userfaultfd.FeatureEventRemap, userfaultfd.EventRemap,
 		func(m, place *userfaultfd.Mapping) error { return mremap(m.Range(), place.Range().Start) },
+		(*userfaultfd.Mapping).Range,
+		memories,
 		func(m, place *userfaultfd.Mapping, n uint64) userfaultfd.Range { return restInPlace(place, m, n) },
 	},
 }
 
 func lastPage(m *userfaultfd.Mapping) userfaultfd.Range {
 	return m.Page(len(m.Bytes())/m.PageSize() - 1)
+}
+
+func nothing(*userfaultfd.Mapping) userfaultfd.Range { return userfaultfd.Range{} }
+
+func adviseLastPage(m *userfaultfd.Mapping, advice int) error {
+	return unix.Madvise(m.Bytes()[len(m.Bytes())-m.PageSize():], advice)
 }
 
 func restInPlace(m, _ *userfaultfd.Mapping, n uint64) userfaultfd.Range {
@@ -64,11 +94,12 @@ func readChange(t *testing.T, f *userfaultfd.File, c change) {
 func TestChangeWhileFaultIsPending(t *testing.T) {
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
-			eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
+			eachOf(t, c.on, func(t *testing.T, kind userfaultfd.Memory) {
 				skipChange(t, c, kind)
 				f := open(t, c.features|missing(kind))
 				m := mapMemory(t, kind, 2)
 				place := mapMemory(t, kind, 2)
+				torn[m] = c.gone(m)
 				register(t, f, m, userfaultfd.RegisterMissing)
 				page := bytes.Repeat([]byte{9}, m.PageSize())
 				touched := touch(m.Page(0), m.PageSize(), false)
@@ -103,7 +134,7 @@ func TestChangeWhileFaultIsPending(t *testing.T) {
 // skipChange skips the test where the kernel cannot change such memory so.
 func skipChange(t *testing.T, c change, kind userfaultfd.Memory) {
 	t.Helper()
-	since := map[userfaultfd.Event]string{userfaultfd.EventRemove: "5.18", userfaultfd.EventRemap: "5.16"}[c.event]
+	since := map[string]string{"madvise(MADV_DONTNEED)": "5.18", "mremap": "5.16"}[c.name]
 	huge := kind == userfaultfd.Hugetlb || kind == userfaultfd.HugetlbShared
 	if huge && userfaultfd.ReleaseLess(userfaultfd.KernelRelease(), since) {
 		t.Skipf("%s of hugetlb memory (Linux %s)", c.name, since)
@@ -115,10 +146,14 @@ func skipChange(t *testing.T, c change, kind userfaultfd.Memory) {
 // the event was read.
 func TestChangeWhileFaultIsResolved(t *testing.T) {
 	for _, c := range changes {
+		if !slices.Contains(c.on, userfaultfd.Anonymous) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			f := open(t, c.features)
 			m := mapMemory(t, userfaultfd.Anonymous, heldPages)
 			place := mapMemory(t, userfaultfd.Anonymous, heldPages)
+			torn[m] = c.gone(m)
 			register(t, f, m, userfaultfd.RegisterMissing)
 			touched := touch(m.Page(0), m.PageSize(), false)
 			fault(t, f)

@@ -11,7 +11,11 @@ import (
 
 // eachMemory runs a test on every kind of memory.
 func eachMemory(t *testing.T, test func(t *testing.T, kind userfaultfd.Memory)) {
-	for _, kind := range memories {
+	eachOf(t, memories, test)
+}
+
+func eachOf(t *testing.T, kinds []userfaultfd.Memory, test func(t *testing.T, kind userfaultfd.Memory)) {
+	for _, kind := range kinds {
 		t.Run("on "+kind.String()+" memory", func(t *testing.T) { test(t, kind) })
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
+	"github.com/zuffd/uffd"
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
 )
@@ -150,7 +152,7 @@ func init() {
 		if _, err := fmt.Sscan(args[0]+" "+args[1], (*int)(&kind), &pages); err != nil {
 			return err
 		}
-		f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeatureEventFork | missing(kind)})
+		f, err := openInherited(userfaultfd.FeatureEventFork | missing(kind))
 		if err != nil {
 			return err
 		}
@@ -209,6 +211,21 @@ func init() {
 			}
 		}
 	}
+}
+
+// openInherited opens a userfaultfd that a program to be executed would
+// inherit, as other programs may; so is then, in the kernel's hands, that of a
+// child.
+func openInherited(features userfaultfd.Features) (*userfaultfd.File, error) {
+	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_NONBLOCK, 0, 0)
+	if errno != 0 {
+		return nil, errno
+	}
+	api := uffd.UffdioApi{Api: uffd.UFFD_API, Features: uint64(features)}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, uffd.UFFDIO_API, uintptr(unsafe.Pointer(&api))); errno != 0 {
+		return nil, errno
+	}
+	return userfaultfd.NewFile(int(fd))
 }
 
 func TestForkEvent(t *testing.T) {

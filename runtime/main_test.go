@@ -173,11 +173,45 @@ func mapMemory(t testing.TB, kind userfaultfd.Memory, pages int) *userfaultfd.Ma
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.Close() })
+	t.Cleanup(func() { closeMapping(m) })
 	if size == os.Getpagesize() {
 		unix.Madvise(m.Bytes(), unix.MADV_NOHUGEPAGE)
 	}
 	return m
+}
+
+// torn has the part of a mapping that a test unmaps or moves away itself. It
+// must not be unmapped again: it may be somebody else's by then, the Go
+// runtime's above all.
+var torn = map[*userfaultfd.Mapping]userfaultfd.Range{}
+
+// closeMapping closes a mapping, or unmaps what is left of it.
+func closeMapping(m *userfaultfd.Mapping) {
+	gone := torn[m]
+	if gone.Len == 0 {
+		m.Close()
+		return
+	}
+	delete(torn, m)
+	whole := m.Range()
+	for _, r := range []userfaultfd.Range{
+		{Start: whole.Start, Len: gone.Start - whole.Start},
+		{Start: gone.End(), Len: whole.End() - gone.End()},
+	} {
+		if r.Len > 0 {
+			munmap(r)
+		}
+	}
+	if m.File() != nil {
+		m.File().Close()
+	}
+}
+
+func munmap(r userfaultfd.Range) error {
+	if _, _, errno := unix.Syscall(unix.SYS_MUNMAP, uintptr(r.Start), uintptr(r.Len), 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // pageSize returns the size of a kind of memory's pages, 0 where the kernel has

@@ -3,6 +3,7 @@ package userfaultfd_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -72,6 +73,22 @@ func TestMap(t *testing.T) {
 			}
 		}
 	})
+	t.Run("gives back what alignment took", func(t *testing.T) {
+		const align, rounds = 16 << 20, 64
+		before := virtualMemory(t)
+		for range rounds {
+			m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), align)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if grown := virtualMemory(t) - before; grown > align*rounds/2 {
+			t.Errorf("%d bytes are still mapped", grown)
+		}
+	})
 	page := os.Getpagesize()
 	for _, test := range []struct {
 		name           string
@@ -93,6 +110,20 @@ func TestMap(t *testing.T) {
 			}
 		})
 	}
+}
+
+// virtualMemory returns how many bytes this process has mapped.
+func virtualMemory(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages int
+	if _, err := fmt.Sscan(string(b), &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
 }
 
 func TestPopulate(t *testing.T) {
@@ -132,7 +163,12 @@ func TestGuard(t *testing.T) {
 		}
 	})
 	t.Run("leaves other panics, and faults elsewhere, panics", func(t *testing.T) {
+		other := mapMemory(t, userfaultfd.Anonymous, 1)
+		if err := unix.Mprotect(other.Bytes(), unix.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
 		for name, f := range map[string]func(){
+			"other memory":    func() { sink = other.Bytes()[0] },
 			"a panic":         func() { panic("other") },
 			"a nil pointer":   func() { sink = *(*byte)(nil) },
 			"a runtime error": func() { var none []byte; sink = none[len(m.Bytes())] },

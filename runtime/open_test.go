@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
@@ -288,31 +287,13 @@ func init() {
 
 // filterUserfaultfd makes userfaultfd(2) fail with ENOSYS in this process.
 func filterUserfaultfd() error {
-	const (
-		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		jump  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		ret   = unix.BPF_RET | unix.BPF_K
-		allow = 0x7fff0000 // SECCOMP_RET_ALLOW
-		fail  = 0x00050000 // SECCOMP_RET_ERRNO
-
-		setModeFilter = 1 // SECCOMP_SET_MODE_FILTER
-		allThreads    = 1 // SECCOMP_FILTER_FLAG_TSYNC
-	)
-	filter := []unix.SockFilter{
-		{Code: load, K: 0}, // the number of the system call
-		{Code: jump, K: unix.SYS_USERFAULTFD, Jf: 1},
-		{Code: ret, K: fail | uint32(unix.ENOSYS)},
-		{Code: ret, K: allow},
-	}
-	// The two calls are to be of one thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, setModeFilter, allThreads, uintptr(unsafe.Pointer(&prog))); errno != 0 {
-		return errno
-	}
-	return nil
+	_, err := installFilter([]unix.SockFilter{
+		{Code: bpfLoad, K: 0}, // the number of the system call
+		{Code: bpfJump, K: unix.SYS_USERFAULTFD, Jf: 1},
+		{Code: bpfReturn, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: bpfReturn, K: unix.SECCOMP_RET_ALLOW},
+	}, unix.SECCOMP_FILTER_FLAG_TSYNC)
+	return err
 }

@@ -69,13 +69,12 @@ func TestWriteProtect(t *testing.T) {
 			t.Errorf("got %v, want ENOENT", err)
 		}
 	})
-	t.Run("is put in place by Copy with CopyWP", func(t *testing.T) {
-		f := open(t, userfaultfd.FeaturePagefaultFlagWP)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
-		register(t, f, m, userfaultfd.RegisterMissing|userfaultfd.RegisterWP)
-		if _, err := f.Copy(m.Range().Start, bytes.Repeat([]byte{8}, m.PageSize()), userfaultfd.CopyWP); err != nil {
-			t.Fatal(err)
-		}
+}
+
+// TestFillProtected fills pages that are write-protected from the start.
+func TestFillProtected(t *testing.T) {
+	protected := func(t *testing.T, f *userfaultfd.File, m *userfaultfd.Mapping) {
+		t.Helper()
 		filled(t, m.Bytes(), 8)
 		done := touch(m.Range(), m.PageSize(), true)
 		if p := fault(t, f); p.Flags&userfaultfd.PagefaultWP == 0 {
@@ -87,29 +86,42 @@ func TestWriteProtect(t *testing.T) {
 		if err := within(t, "the write", done); err != nil {
 			t.Fatal(err)
 		}
-	})
-	t.Run("is put in place by Continue with ContinueWP", func(t *testing.T) {
-		f := open(t, userfaultfd.FeatureWPHugetlbfsShmem|userfaultfd.FeatureMinorShmem|userfaultfd.FeatureWPUnpopulated)
-		m := mapMemory(t, userfaultfd.Shmem, 1)
-		register(t, f, m, userfaultfd.RegisterMinor|userfaultfd.RegisterWP)
-		alias, err := m.Alias()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer alias.Close()
-		alias.Bytes()[0] = 1
-		if _, err := f.Continue(m.Range(), userfaultfd.ContinueWP); err != nil {
-			t.Fatal(err)
-		}
-		done := touch(m.Range(), m.PageSize(), true)
-		if p := fault(t, f); p.Flags&userfaultfd.PagefaultWP == 0 {
-			t.Errorf("flags %v, want WP", p.Flags)
-		}
-		if err := f.WriteProtect(m.Range(), 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := within(t, "the write", done); err != nil {
-			t.Fatal(err)
+		filled(t, m.Bytes(), 8)
+	}
+	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
+		t.Run("by Copy with CopyWP", func(t *testing.T) {
+			f := open(t, protectable(kind)|missing(kind))
+			m := mapMemory(t, kind, 1)
+			register(t, f, m, userfaultfd.RegisterMissing|userfaultfd.RegisterWP)
+			if _, err := f.Copy(m.Range().Start, bytes.Repeat([]byte{8}, m.PageSize()), userfaultfd.CopyWP); err != nil {
+				t.Fatal(err)
+			}
+			protected(t, f, m)
+		})
+		t.Run("by Copy with CopyWP, where it is not registered for that: EINVAL", func(t *testing.T) {
+			f := open(t, protectable(kind)|missing(kind))
+			m := mapMemory(t, kind, 1)
+			register(t, f, m, userfaultfd.RegisterMissing)
+			n, err := f.Copy(m.Range().Start, make([]byte, m.PageSize()), userfaultfd.CopyWP)
+			fails(t, uint64(n), err, unix.EINVAL)
+		})
+		if kind == userfaultfd.Shmem || kind == userfaultfd.HugetlbShared {
+			t.Run("by Continue with ContinueWP", func(t *testing.T) {
+				// The mode has no feature of its own; this one is of its release.
+				f := open(t, protectable(kind)|minor(kind)|userfaultfd.FeatureWPUnpopulated)
+				m := mapMemory(t, kind, 1)
+				register(t, f, m, userfaultfd.RegisterMinor|userfaultfd.RegisterWP)
+				alias, err := m.Alias()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer alias.Close()
+				copy(alias.Bytes(), bytes.Repeat([]byte{8}, m.PageSize()))
+				if _, err := f.Continue(m.Range(), userfaultfd.ContinueWP); err != nil {
+					t.Fatal(err)
+				}
+				protected(t, f, m)
+			})
 		}
 	})
 }

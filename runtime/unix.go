@@ -40,7 +40,8 @@ func (f *File) SendTo(c *net.UnixConn, p []byte) error {
 
 // ReceiveFrom receives a userfaultfd that another process sent over a unix
 // socket, after its handshake, and up to len(p) bytes beside it, of which it
-// returns the number. p must have room for one byte at least. The descriptor
+// returns the number. p must have room for one byte at least. A stream may
+// bring the rest of what was sent later; the caller reads it from c. The descriptor
 // is the File's, with the close-on-exec flag. Other descriptors that came with
 // the message are closed; without a userfaultfd among them the error is
 // unix.ENOTTY.
