@@ -3,6 +3,9 @@
 GO ?= go
 export CGO_ENABLED ?= 0
 
+# The architectures of the bindings.
+ARCHES = 386 amd64 arm arm64 loong64 mips64le ppc64le riscv64 s390x
+
 .PHONY: all help generate check poison test lint verify bench fuzz
 
 all: generate poison ## regenerate the bindings, and poison a page before your eyes (the default)
@@ -14,8 +17,8 @@ generate: ## regenerate the bindings from headers/, and say what changed
 	@$(GO) generate ./...
 
 check: ## fail, and show the difference, if a generated file is not what headers/ says
-	@$(GO) run ./gen -check linux/userfaultfd.h
-	@$(GO) run ./gen -check -name pagemap linux/fs.h
+	@$(GO) run ./gen -check -arch all linux/userfaultfd.h
+	@$(GO) run ./gen -check -arch all -name pagemap linux/fs.h
 
 poison: ## poison a page: what a touch of it raises, and that its neighbours still read
 	@$(GO) run ./internal/poisondemo
@@ -25,7 +28,7 @@ test: ## run every test that this machine can run
 
 lint: ## gofmt, go vet on every architecture, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
-	@for arch in amd64 arm64; do GOARCH=$$arch $(GO) vet ./... || exit 1; done
+	@for arch in $(ARCHES); do GOARCH=$$arch $(GO) vet ./... || exit 1; done
 	@$(GO) tool staticcheck ./...
 
 verify: ## hold every offset and number against C compilers and the kernel

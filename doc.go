@@ -37,5 +37,5 @@
 // the command in gen; verify holds them against C compilers and kernels.
 package uffd
 
-//go:generate go run ./gen linux/userfaultfd.h
-//go:generate go run ./gen -name pagemap linux/fs.h
+//go:generate go run ./gen -arch all linux/userfaultfd.h
+//go:generate go run ./gen -arch all -name pagemap linux/fs.h

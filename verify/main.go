@@ -32,7 +32,7 @@ var sources = []struct{ header, stem string }{
 }
 
 // arches are the architectures whose files are committed.
-var arches = []string{"amd64", "arm64"}
+var arches = []string{"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
 
 func main() {
 	install := flag.Bool("install", false, "install missing compilers with apt-get")

@@ -21,7 +21,7 @@ type Compiler struct {
 }
 
 // Compilers are the compilers that Debian 12 has for the architectures of the
-// bindings.
+// bindings. It has no gcc for loong64, but a clang that knows it.
 var Compilers = []Compiler{
 	{"amd64", []string{"x86_64-linux-gnu-gcc"}, "gcc"},
 	{"arm64", []string{"aarch64-linux-gnu-gcc"}, "gcc-aarch64-linux-gnu"},
@@ -29,6 +29,7 @@ var Compilers = []Compiler{
 	{"arm", []string{"arm-linux-gnueabihf-gcc"}, "gcc-arm-linux-gnueabihf"},
 	{"riscv64", []string{"riscv64-linux-gnu-gcc"}, "gcc-riscv64-linux-gnu"},
 	{"ppc64le", []string{"powerpc64le-linux-gnu-gcc"}, "gcc-powerpc64le-linux-gnu"},
+	{"loong64", []string{"clang-16", "--target=loongarch64-linux-gnu"}, "clang-16"},
 	{"s390x", []string{"s390x-linux-gnu-gcc"}, "gcc-s390x-linux-gnu"},
 	{"mips64le", []string{"mips64el-linux-gnuabi64-gcc"}, "gcc-mips64el-linux-gnuabi64"},
 }

@@ -116,6 +116,9 @@ func (p *emitter) structure(s *abi.Struct) error {
 	if s.Name != cName.FindString(doc) {
 		doc = introduction(s, g.name) + doc
 	}
+	if goAlign := g.align(); goAlign < s.Align {
+		doc += fmt.Sprintf(" C aligns it to %d bytes, Go to %d.", s.Align, goAlign)
+	}
 	comment(p.file.Group, p.names.docLines(doc))
 	p.file.Type().Id(g.name).StructFunc(func(b *jen.Group) {
 		b.Id("_").Qual("structs", "HostLayout")
