@@ -117,6 +117,11 @@ func path2(outer, member string, i int) string {
 // is a struct or union without a tag.
 func (b *builder) typeOf(t cc.Type, path string) (abi.Type, error) {
 	r := abi.Type{Size: t.Size(), Align: int64(t.FieldAlign())}
+	if a := t.Attributes(); a != nil && a.Aligned() > 0 {
+		// A typedef's own alignment, which the parser forgets in members of
+		// 32-bit architectures.
+		r.Align = a.Aligned()
+	}
 	switch x := t.(type) {
 	case *cc.StructType, *cc.UnionType:
 		keyword := "struct "
