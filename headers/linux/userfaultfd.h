@@ -635,7 +635,7 @@ struct uffd_msg {
 			 * the byte itself with UFFD_FEATURE_EXACT_ADDRESS.
 			 */
 			__u64 address;
-			/* What features add to it. */
+			/* What features add to it. Since Linux 4.14. */
 			union {
 				/*
 				 * Who: the faulting thread's id in the PID

@@ -1,182 +1,136 @@
-// Package bindings reads generated Go files back, as the Go compiler for their
-// architecture sees them: the values of constants, the sizes of structs, and
-// the offsets of fields. It shares nothing with the generator: names are
-// derived from C's anew.
+// Package bindings reads the Go bindings back: from a generated file, as the Go
+// compiler of its architecture sees it, or from the running program. It shares
+// nothing with the generator: names are derived from C's anew.
 package bindings
 
 import (
 	"fmt"
-	"go/ast"
-	"go/constant"
-	"go/importer"
-	"go/parser"
-	"go/token"
-	"go/types"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
 )
 
-// A Package is a generated file, type-checked for one architecture.
+// A Package is what Go has: constants in decimal, and structs, by Go name.
 type Package struct {
-	arch  string
-	sizes types.Sizes
-	scope *types.Scope
+	constants map[string]string
+	structs   map[string]layout
 }
 
-// Load reads a generated file for a GOARCH. It is type-checked as that
-// architecture's compiler would, its assertions included.
-func Load(path, goarch string) (*Package, error) {
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
-	if err != nil {
-		return nil, err
-	}
-	sizes := types.SizesFor("gc", goarch)
-	if sizes == nil {
-		return nil, fmt.Errorf("no Go architecture %q", goarch)
-	}
-	config := types.Config{Sizes: sizes, Importer: importer.ForCompiler(fset, "source", nil)}
-	pkg, err := config.Check("uffd", fset, []*ast.File{file}, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &Package{goarch, sizes, pkg.Scope()}, nil
+type layout struct {
+	size   int64
+	fields map[string]field
 }
 
-// Compare looks every symbol of a model up in the Go package and returns how
-// many values were compared, and a line for each that is missing or differs.
+type field struct {
+	offset, size int64
+	typ          string // "uint64", "uffd.UffdioRange"
+}
+
+// Structs returns the names of the structs.
+func (p *Package) Structs() []string { return slices.Sorted(maps.Keys(p.structs)) }
+
+// Compare holds the Go package against a model that an oracle made: every
+// symbol of the model must be in Go, and have the same value, size, offset and
+// type. It returns how many values were compared, and a line for each that is
+// missing or differs.
 func (p *Package) Compare(m *abi.Model) (compared int, wrong []string) {
-	differs := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	for _, c := range m.Constants {
-		compared++
-		o, ok := p.scope.Lookup(constantName(c.Name)).(*types.Const)
-		if !ok {
-			differs("the constant %s is missing", constantName(c.Name))
-			continue
-		}
-		if v := constant.ToInt(o.Val()); v.ExactString() != c.Value.String() {
-			differs("%s is %v in Go, %v in C", o.Name(), v, c.Value)
+	c := &comparison{p: p, m: m, unions: map[string]abi.Struct{}, seen: map[string]bool{}}
+	c.run()
+	return c.compared, c.wrong
+}
+
+// CompareAll does what Compare does, and wants the reverse, too: a symbol in
+// Go that the model does not have is wrong.
+func (p *Package) CompareAll(m *abi.Model) (compared int, wrong []string) {
+	c := &comparison{p: p, m: m, unions: map[string]abi.Struct{}, seen: map[string]bool{}}
+	c.run()
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(p.constants)), p.Structs()) {
+		if !c.seen[name] {
+			c.differs("%s is in Go and not in %s", name, m.Header)
 		}
 	}
-	unions := map[string]abi.Struct{}
-	for _, s := range m.Structs {
+	return c.compared, c.wrong
+}
+
+type comparison struct {
+	p        *Package
+	m        *abi.Model
+	unions   map[string]abi.Struct
+	seen     map[string]bool // Go names that the model has
+	compared int
+	wrong    []string
+}
+
+func (c *comparison) differs(format string, args ...any) {
+	c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
+}
+
+func (c *comparison) run() {
+	for _, k := range c.m.Constants {
+		name := constantName(k.Name)
+		c.seen[name] = true
+		c.compared++
+		v, ok := c.p.constants[name]
+		if !ok {
+			c.differs("the constant %s is missing", name)
+		} else if v != k.Value.String() {
+			c.differs("%s is %s in Go, %v in C", name, v, k.Value)
+		}
+	}
+	for _, s := range c.m.Structs {
 		if s.Union {
-			unions[s.Name] = s
+			c.unions[s.Name] = s
 		}
 	}
-	for _, s := range m.Structs {
-		if s.Union && strings.Contains(s.Name, ".") {
-			continue // storage in the struct that it is in
+	for _, s := range c.m.Structs {
+		if !s.Union || !strings.Contains(s.Name, ".") { // else storage in the struct that it is in
+			c.structure(s)
 		}
-		name := typeName(s.Name, unions)
-		st, ok := p.structure(name)
+	}
+}
+
+func (c *comparison) structure(s abi.Struct) {
+	name := typeName(s.Name, c.unions)
+	c.seen[name] = true
+	c.compared++
+	st, ok := c.p.structs[name]
+	if !ok {
+		c.differs("the type %s is missing", name)
+		return
+	}
+	if st.size != s.Size {
+		c.differs("%s has %d bytes in Go, %d in C", name, st.size, s.Size)
+	}
+	for _, f := range s.Fields {
+		c.compared += 2
+		want := fieldName(f, c.unions)
+		g, ok := st.fields[want]
 		if !ok {
-			compared++
-			differs("the type %s is missing", name)
+			c.differs("the field %s.%s is missing", name, want)
 			continue
 		}
-		compared++
-		if size := p.sizes.Sizeof(st); size != s.Size {
-			differs("%s has %d bytes in Go, %d in C", name, size, s.Size)
+		if g.offset != f.Offset {
+			c.differs("%s.%s is at offset %d in Go, %d in C", name, want, g.offset, f.Offset)
 		}
-		offsets := p.sizes.Offsetsof(fields(st))
-		for _, f := range s.Fields {
-			compared += 2
-			want := fieldName(f, unions)
-			i := indexOf(st, want)
-			if i < 0 {
-				differs("the field %s.%s is missing", name, want)
-				continue
-			}
-			if offsets[i] != f.Offset {
-				differs("%s.%s is at offset %d in Go, %d in C", name, want, offsets[i], f.Offset)
-			}
-			if size := p.sizes.Sizeof(st.Field(i).Type()); size != f.Size {
-				differs("%s.%s has %d bytes in Go, %d in C", name, want, size, f.Size)
-			}
-			compared++
-			if got, wantType := st.Field(i).Type().String(), integerType(f.Type.Spelling); wantType != "" && got != wantType {
-				differs("%s.%s is %s in Go, %s in C", name, want, got, f.Type.Spelling)
+		if g.size != f.Size {
+			c.differs("%s.%s has %d bytes in Go, %d in C", name, want, g.size, f.Size)
+		}
+		if typ := integerType(c.unwrap(f.Type.Spelling)); typ != "" {
+			c.compared++
+			if g.typ != typ {
+				c.differs("%s.%s is %s in Go, %s in C", name, want, g.typ, f.Type.Spelling)
 			}
 		}
 	}
-	return compared, wrong
 }
 
-func (p *Package) structure(name string) (*types.Struct, bool) {
-	o := p.scope.Lookup(name)
-	if o == nil {
-		return nil, false
+// unwrap returns the type of the member of a union that has only one, and any
+// other type as it is.
+func (c *comparison) unwrap(spelling string) string {
+	if u, ok := c.unions[strings.TrimPrefix(spelling, "union ")]; ok && len(u.Fields) == 1 {
+		return u.Fields[0].Type.Spelling
 	}
-	st, ok := o.Type().Underlying().(*types.Struct)
-	return st, ok
-}
-
-func fields(st *types.Struct) []*types.Var {
-	var all []*types.Var
-	for i := range st.NumFields() {
-		all = append(all, st.Field(i))
-	}
-	return all
-}
-
-func indexOf(st *types.Struct, name string) int {
-	for i := range st.NumFields() {
-		if st.Field(i).Name() == name {
-			return i
-		}
-	}
-	return -1
-}
-
-func constantName(c string) string {
-	if strings.HasPrefix(c, "_") {
-		return "X" + c
-	}
-	return c
-}
-
-// typeName returns the Go name of a struct: words joined in camel case,
-// without those of unions that are no types of their own.
-func typeName(c string, unions map[string]abi.Struct) string {
-	var b strings.Builder
-	parts := strings.Split(c, ".")
-	for i, part := range parts {
-		if _, union := unions[strings.Join(parts[:i+1], ".")]; union && i > 0 {
-			continue
-		}
-		for _, word := range strings.Split(part, "_") {
-			b.WriteString(capital(word))
-		}
-	}
-	return b.String()
-}
-
-// fieldName returns the Go name of a field; a union of one member is named as
-// that member.
-func fieldName(f abi.Field, unions map[string]abi.Struct) string {
-	name := f.Name
-	if u, ok := unions[strings.TrimPrefix(f.Type.Spelling, "union ")]; ok && len(u.Fields) == 1 {
-		name = u.Fields[0].Name
-	}
-	return capital(name)
-}
-
-func capital(s string) string {
-	if s == "" {
-		return ""
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// integerType returns the Go type of a fixed-width C type, or "".
-func integerType(c string) string {
-	switch c {
-	case "__u8", "__u16", "__u32", "__u64":
-		return "uint" + c[3:]
-	case "__s8", "__s16", "__s32", "__s64":
-		return "int" + c[3:]
-	}
-	return ""
+	return spelling
 }

@@ -95,18 +95,14 @@ func (c Compiler) Values(include []string, preamble string, expressions []string
 }
 
 // compile returns the object file of a C source.
-func (c Compiler) compile(include []string, src string) ([]byte, error) {
+func (c Compiler) compile(include []string, src string, flags ...string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "uffd-verify-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	object := filepath.Join(dir, "values.o")
-	args := append(c.Command[1:len(c.Command):len(c.Command)], "-xc", "-std=gnu11", "-nostdinc", "-ffreestanding", "-O0", "-c", "-o", object)
-	for _, i := range include {
-		args = append(args, "-isystem", i)
-	}
-	cmd := exec.Command(c.Command[0], append(args, "-")...)
+	cmd := c.command(include, append(flags, "-O0", "-c", "-o", object, "-")...)
 	cmd.Stdin = strings.NewReader(src)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -114,6 +110,16 @@ func (c Compiler) compile(include []string, src string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w\n%s", c.Command[0], err, stderr.Bytes())
 	}
 	return os.ReadFile(object)
+}
+
+// command is the compiler's command line for a source on standard input.
+// Headers are looked for in include alone.
+func (c Compiler) command(include []string, flags ...string) *exec.Cmd {
+	args := append(c.Command[1:len(c.Command):len(c.Command)], "-xc", "-std=gnu11", "-nostdinc", "-ffreestanding")
+	for _, i := range include {
+		args = append(args, "-isystem", i)
+	}
+	return exec.Command(c.Command[0], append(args, flags...)...)
 }
 
 func sectionOf(object []byte, name string) ([]byte, *elf.File, error) {

@@ -1,0 +1,220 @@
+package cc
+
+import (
+	"bytes"
+	"debug/dwarf"
+	"debug/elf"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/zuffd/uffd/internal/abi"
+)
+
+// Describe returns what a header means to the compiler: each macro of the file
+// itself that has an integer value, and each struct and union that the file
+// itself defines, with those inside it. Headers are looked for in include
+// alone. Nothing is asked by name, so that nothing is missed.
+func (c Compiler) Describe(include []string, header string) (*abi.Model, error) {
+	m := &abi.Model{Arch: c.Arch, Header: header}
+	src := fmt.Sprintf("#include <linux/ioctl.h>\n#include <%s>\n", header)
+	object, err := c.compile(include, src, "-g", "-fno-eliminate-unused-debug-types")
+	if err != nil {
+		return nil, err
+	}
+	if m.Structs, err = structs(object, header); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", c.Command[0], header, err)
+	}
+	if err := c.alignments(include, src, m.Structs); err != nil {
+		return nil, err
+	}
+	names, err := c.macros(include, src, header)
+	if err != nil {
+		return nil, err
+	}
+	names = c.integers(include, src, names)
+	values, err := c.Values(include, src, names)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		m.Constants = append(m.Constants, abi.Constant{Name: name, Value: abi.Unsigned(values[i])})
+	}
+	return m, nil
+}
+
+// alignments fills in what DWARF does not tell.
+func (c Compiler) alignments(include []string, src string, all []abi.Struct) error {
+	unions := map[string]bool{}
+	for _, s := range all {
+		unions[s.Name] = s.Union
+	}
+	var asked []*abi.Struct
+	var expressions []string
+	for i := range all {
+		if promoted(all[i].Name) {
+			continue // C cannot name it
+		}
+		ctype, _, _ := place(all[i], unions)
+		asked = append(asked, &all[i])
+		expressions = append(expressions, "_Alignof("+ctype+")")
+	}
+	answers, err := c.Values(include, src, expressions)
+	for i, a := range answers {
+		asked[i].Align = int64(a)
+	}
+	return err
+}
+
+var (
+	lineMarker = regexp.MustCompile(`^# \d+ "(.*)"`)
+	define     = regexp.MustCompile(`^#define (\w+) .`)
+	undef      = regexp.MustCompile(`^#undef (\w+)`)
+)
+
+// macros returns the names of the macros without parameters that a header
+// itself defines and that stand for something, in its order.
+func (c Compiler) macros(include []string, src, header string) ([]string, error) {
+	cmd := c.command(include, "-E", "-dD", "-")
+	cmd.Stdin = strings.NewReader(src)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", c.Command[0], err, stderr.Bytes())
+	}
+	var names []string
+	defined := map[string]bool{}
+	inside := false
+	for line := range strings.Lines(string(out)) {
+		if m := lineMarker.FindStringSubmatch(line); m != nil {
+			inside = strings.HasSuffix(m[1], "/"+header)
+		} else if m := undef.FindStringSubmatch(line); m != nil {
+			delete(defined, m[1])
+		} else if m := define.FindStringSubmatch(line); m != nil && inside {
+			defined[m[1]] = true
+			names = append(names, m[1])
+		}
+	}
+	var kept []string
+	for _, name := range names {
+		if defined[name] {
+			kept = append(kept, name)
+			delete(defined, name)
+		}
+	}
+	return kept, nil
+}
+
+// integers returns the names that are integer constant expressions.
+func (c Compiler) integers(include []string, src string, names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	probes := make([]string, len(names))
+	for i, name := range names {
+		probes[i] = "sizeof(char[1 + 0 * (" + name + ")])" // of a string or a float this is an error
+	}
+	if _, err := c.Values(include, src, probes); err == nil {
+		return names
+	}
+	if len(names) == 1 {
+		return nil
+	}
+	half := len(names) / 2
+	return append(c.integers(include, src, names[:half:half]), c.integers(include, src, names[half:])...)
+}
+
+// structs reads the structs and unions that a header defines out of an object
+// file's debugging information.
+func structs(object []byte, header string) ([]abi.Struct, error) {
+	f, err := elf.NewFile(bytes.NewReader(object))
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.DWARF()
+	if err != nil {
+		return nil, err
+	}
+	var all []abi.Struct
+	var files []*dwarf.LineFile
+	r := d.Reader()
+	for {
+		e, err := r.Next()
+		if err != nil || e == nil {
+			return all, err
+		}
+		switch e.Tag {
+		case dwarf.TagCompileUnit:
+			lines, err := d.LineReader(e)
+			if err != nil || lines == nil {
+				return nil, fmt.Errorf("no table of files: %v", err)
+			}
+			files = lines.Files()
+			continue // into its children
+		case dwarf.TagStructType, dwarf.TagUnionType:
+			name, _ := e.Val(dwarf.AttrName).(string)
+			n, ok := e.Val(dwarf.AttrDeclFile).(int64)
+			if name == "" || !ok || n >= int64(len(files)) || files[n] == nil || !strings.HasSuffix(files[n].Name, "/"+header) {
+				break
+			}
+			t, err := d.Type(e.Offset)
+			if err != nil {
+				return nil, err
+			}
+			if st := t.(*dwarf.StructType); !st.Incomplete {
+				all = append(all, structure(name, st)...)
+			}
+		}
+		r.SkipChildren()
+	}
+}
+
+// structure returns a struct after those without a tag that it holds.
+func structure(name string, t *dwarf.StructType) []abi.Struct {
+	s := abi.Struct{Name: name, Union: t.Kind == "union", Size: t.ByteSize}
+	var all []abi.Struct
+	for i, f := range t.Field {
+		path := name + "." + f.Name
+		if f.Name == "" {
+			path = fmt.Sprintf("%s.%d", name, i)
+		}
+		field := abi.Field{Name: f.Name, Offset: f.ByteOffset, Size: f.Type.Size(), Type: abi.Type{Spelling: spelling(f.Type)}, BitSize: f.BitSize}
+		if inner, ok := bare(f.Type).(*dwarf.StructType); ok {
+			if inner.StructName == "" {
+				field.Type.Spelling = inner.Kind + " " + path
+				all = append(all, structure(path, inner)...)
+			} else {
+				field.Type.Spelling = inner.Kind + " " + inner.StructName
+			}
+		}
+		s.Fields = append(s.Fields, field)
+	}
+	return append(all, s)
+}
+
+// bare returns a type without typedefs and qualifiers.
+func bare(t dwarf.Type) dwarf.Type {
+	for {
+		switch x := t.(type) {
+		case *dwarf.TypedefType:
+			t = x.Type
+		case *dwarf.QualType:
+			t = x.Type
+		default:
+			return t
+		}
+	}
+}
+
+// spelling returns the kernel's name of an integer type, by its size and sign;
+// of another type, what DWARF calls it.
+func spelling(t dwarf.Type) string {
+	switch t := bare(t).(type) {
+	case *dwarf.IntType, *dwarf.CharType:
+		return fmt.Sprintf("__s%d", 8*t.Size())
+	case *dwarf.UintType, *dwarf.UcharType:
+		return fmt.Sprintf("__u%d", 8*t.Size())
+	}
+	return t.String()
+}
