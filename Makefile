@@ -40,3 +40,4 @@ bench: ## run every benchmark
 fuzz: ## fuzz the readers of foreign bytes, half a minute each
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./gen/internal/cheader
 	$(GO) test -run '^$$' -fuzz FuzzMsg -fuzztime 30s ./runtime
+	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 30s -fuzzminimizetime 1x ./verify/btf

@@ -6,7 +6,9 @@ package since
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -180,4 +182,16 @@ func (r *reader) record(name, said string) error {
 	}
 	r.symbols[name] = release
 	return nil
+}
+
+// Tags returns the tags of the structs among the symbols: those that have
+// members.
+func (s Symbols) Tags() []string {
+	tags := map[string]bool{}
+	for name := range s {
+		if tag, _, member := strings.Cut(name, "."); member {
+			tags[tag] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(tags))
 }

@@ -1,0 +1,130 @@
+// Package btf asks kernels how their structs are laid out: BTF, which a kernel
+// carries, is the kernel's compiler's own description of every type in it.
+// Macros are not in it.
+package btf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf/btf"
+	"github.com/zuffd/uffd/internal/abi"
+)
+
+// Running is where a running kernel shows its BTF.
+const Running = "/sys/kernel/btf/vmlinux"
+
+// A Kernel is the types of one kernel.
+type Kernel struct {
+	spec *btf.Spec
+}
+
+// Open reads a kernel's types from a file: BTF as it is, an ELF file with a
+// section .BTF, or a kernel image that holds either, compressed or not.
+func Open(path string) (*Kernel, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxImage {
+		return nil, fmt.Errorf("%s: %d bytes are too many for a kernel", path, info.Size())
+	}
+	image, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	k, err := Read(image)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return k, nil
+}
+
+// Read does what Open does, of bytes in memory.
+func Read(image []byte) (*Kernel, error) {
+	raw, err := find(image)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("the BTF: %w", err)
+	}
+	return &Kernel{spec}, nil
+}
+
+// Model returns the layouts of the structs with these tags, and of those
+// inside them, and which of them the kernel does not have. Alignments are not
+// in BTF, and 0 in the model.
+func (k *Kernel) Model(tags ...string) (m *abi.Model, absent []string, err error) {
+	m = &abi.Model{Header: "BTF"}
+	for _, tag := range tags {
+		var s *btf.Struct
+		err := k.spec.TypeByName(tag, &s)
+		if errors.Is(err, btf.ErrNotFound) {
+			absent = append(absent, tag)
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("struct %s: %w", tag, err)
+		}
+		all, err := structure(nil, tag, s, 0)
+		if err != nil {
+			return nil, nil, fmt.Errorf("struct %s: %w", tag, err)
+		}
+		m.Structs = append(m.Structs, all...)
+	}
+	return m, absent, nil
+}
+
+// maxDepth bounds structs in structs: the kernel's own nest a few deep, and
+// hostile ones can hold themselves.
+const maxDepth = 16
+
+// structure appends a struct or union after those without a tag that it holds.
+func structure(all []abi.Struct, name string, t btf.Type, depth int) ([]abi.Struct, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("%s is nested too deep", name)
+	}
+	s := abi.Struct{Name: name}
+	var members []btf.Member
+	switch t := t.(type) {
+	case *btf.Struct:
+		s.Size, members = int64(t.Size), t.Members
+	case *btf.Union:
+		s.Union, s.Size, members = true, int64(t.Size), t.Members
+	}
+	for i, m := range members {
+		path := name + "." + m.Name
+		if m.Name == "" {
+			path = fmt.Sprintf("%s.%d", name, i)
+		}
+		size, err := btf.Sizeof(m.Type)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		f := abi.Field{Name: m.Name, Offset: int64(m.Offset.Bytes()), Size: int64(size), BitSize: int64(m.BitfieldSize)}
+		inner := btf.UnderlyingType(m.Type)
+		switch t := inner.(type) {
+		case *btf.Int:
+			f.Type.Spelling = fmt.Sprintf("__u%d", 8*t.Size)
+			if t.Encoding == btf.Signed {
+				f.Type.Spelling = fmt.Sprintf("__s%d", 8*t.Size)
+			}
+		case *btf.Struct:
+			f.Type.Spelling = "struct " + t.Name
+		case *btf.Union:
+			f.Type.Spelling = "union " + t.Name
+		}
+		if inner.TypeName() == "" && f.Type.Spelling != "" {
+			f.Type.Spelling += path
+			if all, err = structure(all, path, inner, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		s.Fields = append(s.Fields, f)
+	}
+	return append(all, s), nil
+}

@@ -1,0 +1,230 @@
+package btf
+
+import (
+	"bytes"
+	"compress/gzip"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// maxImage bounds a kernel image, compressed or not. Debian's largest has
+// about 100 MiB.
+const maxImage = 256 << 20
+
+// minTypes is less than the types of any kernel take, in bytes, and more than
+// what looks like BTF in an image and is not.
+const minTypes = 1000
+
+// maxStreams bounds how many beginnings of compressed data are tried.
+const maxStreams = 64
+
+var errNone = errors.New("there is no BTF in it: it is no kernel, or one built without CONFIG_DEBUG_INFO_BTF")
+
+// find returns the BTF in a file.
+func find(image []byte) ([]byte, error) {
+	if isELF(image) {
+		return section(image)
+	}
+	if raw, ok := header(image, 0); ok {
+		return raw, nil
+	}
+	if payload, ok := bzImage(image); ok {
+		return unpacked(payload)
+	}
+	if payload, ok := zboot(image); ok {
+		return unpacked(payload)
+	}
+	if _, ok := format(image); ok {
+		return unpacked(image)
+	}
+	if raw, ok := scan(image); ok {
+		return raw, nil
+	}
+	return embedded(image)
+}
+
+// unpacked returns the BTF in a compressed image.
+func unpacked(payload []byte) ([]byte, error) {
+	image, err := decompress(payload)
+	if err != nil {
+		return nil, err
+	}
+	return inside(image)
+}
+
+// inside returns the BTF in an image that is not compressed.
+func inside(image []byte) ([]byte, error) {
+	if isELF(image) {
+		return section(image)
+	}
+	if raw, ok := scan(image); ok {
+		return raw, nil
+	}
+	return nil, errNone
+}
+
+// embedded returns the BTF in the first compressed image that lies anywhere in
+// a file, as in that of s390x.
+func embedded(image []byte) ([]byte, error) {
+	streams := 0
+	for at := range image {
+		if _, ok := format(image[at:]); !ok {
+			continue
+		}
+		if streams++; streams > maxStreams {
+			break
+		}
+		if raw, err := unpacked(image[at:]); err == nil {
+			return raw, nil
+		}
+	}
+	return nil, errNone
+}
+
+func isELF(b []byte) bool { return bytes.HasPrefix(b, []byte(elf.ELFMAG)) }
+
+// section returns the section .BTF of an ELF file.
+func section(file []byte) ([]byte, error) {
+	f, err := elf.NewFile(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	s := f.Section(".BTF")
+	if s == nil {
+		return nil, errNone
+	}
+	if s.Type == elf.SHT_NOBITS || s.Flags&elf.SHF_COMPRESSED != 0 || s.Offset > uint64(len(file)) || s.Size > uint64(len(file))-s.Offset {
+		return nil, errors.New("the section .BTF is not within the file")
+	}
+	if raw, ok := header(file[s.Offset:s.Offset+s.Size], 0); ok {
+		return raw, nil
+	}
+	return nil, errors.New("the section .BTF holds no BTF")
+}
+
+// header returns the BTF that b begins with: its header's lengths must lie
+// within b, and the types take minLen bytes at least.
+func header(b []byte, minLen uint32) ([]byte, bool) {
+	if len(b) < 24 {
+		return nil, false
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if b[0] == 0xeb {
+		order = binary.BigEndian
+	}
+	if order.Uint16(b) != 0xeb9f || b[2] != 1 {
+		return nil, false
+	}
+	word := func(n int) uint64 { return uint64(order.Uint32(b[4*n:])) }
+	length, typeOff, typeLen, strOff, strLen := word(1), word(2), word(3), word(4), word(5)
+	end := length + max(typeOff+typeLen, strOff+strLen)
+	if length < 24 || length > 64 || typeLen < uint64(minLen) || end > uint64(len(b)) {
+		return nil, false
+	}
+	return b[:end], true
+}
+
+// scan returns the BTF in an image: the longest, where several look like it.
+func scan(image []byte) ([]byte, bool) {
+	var best []byte
+	for _, magic := range [][]byte{{0x9f, 0xeb, 1, 0}, {0xeb, 0x9f, 1, 0}} {
+		for at := 0; ; at++ {
+			next := bytes.Index(image[at:], magic)
+			if next < 0 {
+				break
+			}
+			at += next
+			if raw, ok := header(image[at:], minTypes); ok && len(raw) > len(best) {
+				best = raw
+			}
+		}
+	}
+	return best, best != nil
+}
+
+// bzImage returns the compressed kernel of an x86 boot image, as its setup
+// header says (protocol 2.08).
+func bzImage(b []byte) ([]byte, bool) {
+	if len(b) < 0x250 || string(b[0x202:0x206]) != "HdrS" {
+		return nil, false
+	}
+	sectors := uint64(b[0x1f1])
+	if sectors == 0 {
+		sectors = 4
+	}
+	le := binary.LittleEndian
+	return slice(b, (sectors+1)*512+uint64(le.Uint32(b[0x248:])), uint64(le.Uint32(b[0x24c:])))
+}
+
+// zboot returns the compressed kernel of an EFI boot image of other
+// architectures.
+func zboot(b []byte) ([]byte, bool) {
+	if len(b) < 0x40 || string(b[:2]) != "MZ" || string(b[4:8]) != "zimg" {
+		return nil, false
+	}
+	le := binary.LittleEndian
+	return slice(b, uint64(le.Uint32(b[8:])), uint64(le.Uint32(b[12:])))
+}
+
+func slice(b []byte, from, length uint64) ([]byte, bool) {
+	if from > uint64(len(b)) || length > uint64(len(b))-from {
+		return nil, false
+	}
+	return b[from : from+length], true
+}
+
+// formats are the ways of compression that are known, by their magic numbers.
+var formats = []struct{ name, magic string }{
+	{"gzip", "\x1f\x8b\x08"},
+	{"zstd", "\x28\xb5\x2f\xfd"},
+	{"lz4", "\x02\x21\x4c\x18"},
+}
+
+// format returns how b is compressed.
+func format(b []byte) (string, bool) {
+	for _, f := range formats {
+		if bytes.HasPrefix(b, []byte(f.magic)) {
+			return f.name, true
+		}
+	}
+	return "", false
+}
+
+// decompress returns what b holds, up to maxImage bytes. What follows the
+// compressed data is passed over.
+func decompress(b []byte) ([]byte, error) {
+	var r io.Reader
+	name, ok := format(b)
+	switch name {
+	case "gzip":
+		z, err := gzip.NewReader(bytes.NewReader(b))
+		if err != nil {
+			return nil, err
+		}
+		z.Multistream(false)
+		r = z
+	case "zstd":
+		z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderMaxMemory(maxImage), zstd.WithDecoderMaxWindow(maxImage), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, err
+		}
+		defer z.Close()
+		r = z
+	case "lz4":
+		r = lz4.NewReader(bytes.NewReader(b))
+	}
+	if !ok {
+		return nil, fmt.Errorf("the kernel is compressed in a way that is not known (it begins with % x)", b[:min(6, len(b))])
+	}
+	image, err := io.ReadAll(io.LimitReader(r, maxImage))
+	if len(image) == 0 && err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return image, nil // the BTF in it is whole, or it is not
+}

@@ -1,0 +1,66 @@
+package btf_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/zuffd/uffd/headers"
+	"github.com/zuffd/uffd/verify/bindings"
+	"github.com/zuffd/uffd/verify/btf"
+	"github.com/zuffd/uffd/verify/since"
+)
+
+// TestRunningKernel holds package uffd, as it is compiled into this program,
+// against the running kernel. It needs nothing but the kernel, so that the
+// test binary can be the one program of a virtual machine.
+func TestRunningKernel(t *testing.T) {
+	kernel, err := btf.Open(btf.Running)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("this kernel shows no BTF (CONFIG_DEBUG_INFO_BTF, and /sys mounted)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, err := since.Parse(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled := bindings.Compiled()
+	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
+		symbols, err := since.Documented(headers.FS, header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tag := range symbols.Tags() {
+			t.Run("agrees on "+tag, func(t *testing.T) {
+				m, absent, err := kernel.Model(tag)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(absent) > 0 {
+					if release := symbols[tag]; running.Before(release) {
+						t.Skipf("struct %s (Linux %v)", tag, release)
+					}
+					t.Fatalf("Linux %s has no struct %s, which came with %v", strings.TrimSpace(string(text)), tag, symbols[tag])
+				}
+				if running.Before(symbols[tag]) {
+					t.Errorf("Linux %s has the struct, which is said to have come with %v", strings.TrimSpace(string(text)), symbols[tag])
+				}
+				compared, wrong := compiled.Compare(m)
+				if compared < 5 {
+					t.Errorf("only %d values compared", compared)
+				}
+				for _, line := range wrong {
+					t.Error(line)
+				}
+			})
+		}
+	}
+}
