@@ -1,0 +1,143 @@
+package debian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func (c *Cache) indexDir(x Index) string {
+	return filepath.Join(c.Dir, "index", x.Suite+"_"+x.Arch)
+}
+
+// complete is the file in an index's directory that says that apt has fetched
+// all of it once.
+const complete = "complete"
+
+// need makes sure that the index is in the cache.
+func (c *Cache) need(ctx context.Context, x Index) error {
+	if !nameOf.MatchString(x.Suite) || !nameOf.MatchString(x.Arch) {
+		return fmt.Errorf("%q, %q: no suite and architecture", x.Suite, x.Arch)
+	}
+	_, err := os.Stat(filepath.Join(c.indexDir(x), complete))
+	if err == nil && (!c.Refresh || c.isFresh(x)) {
+		return nil
+	}
+	return c.update(ctx, x)
+}
+
+func (c *Cache) isFresh(x Index) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refreshed[x]
+}
+
+func (c *Cache) fresh(x Index) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refreshed == nil {
+		c.refreshed = make(map[Index]bool)
+	}
+	c.refreshed[x] = true
+}
+
+// update fetches the index from the first of the machine's repositories that
+// has it, signed with Debian's keys.
+func (c *Cache) update(ctx context.Context, x Index) error {
+	dir := c.indexDir(x)
+	began := time.Now()
+	unlock, err := c.lock(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if done, err := os.Stat(filepath.Join(dir, complete)); err == nil && done.ModTime().After(began) {
+		c.fresh(x) // somebody else has fetched it while we waited
+		return nil
+	}
+	c.logf("fetching the index of %s for %s", x.Suite, x.Arch)
+	uris, err := repositories(ctx)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, uri := range uris {
+		if err := writeIndexConfig(dir, uri, x); err != nil {
+			return err
+		}
+		if _, err := tool(ctx, dir, "apt-get", "-c", filepath.Join(dir, "apt.conf"), "update"); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, err))
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, complete), nil, 0o644); err != nil {
+			return err
+		}
+		c.fresh(x)
+		return nil
+	}
+	return failed
+}
+
+func writeIndexConfig(dir, uri string, x Index) error {
+	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	for name, content := range map[string]string{
+		"status":         "", // no package is installed
+		"debian.sources": source(uri, x),
+		"apt.conf":       configuration(dir, x),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list asks a cached index.
+func (c *Cache) list(ctx context.Context, q Query) ([]Package, error) {
+	dir := c.indexDir(q.Index)
+	conf := filepath.Join(dir, "apt.conf")
+	// apt-cache writes its binary cache beside the lists.
+	unlock, err := c.lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	prefix, _ := q.Name.LiteralPrefix()
+	out, err := tool(ctx, dir, "apt-cache", "-c", conf, "pkgnames", prefix)
+	if err != nil {
+		return nil, err
+	}
+	show := []string{"-c", conf, "show"}
+	fixed := len(show)
+	for name := range strings.FieldsSeq(string(out)) {
+		if q.Name.MatchString(name) {
+			show = append(show, name)
+		}
+	}
+	if len(show) == fixed {
+		return nil, nil
+	}
+	out, err = tool(ctx, dir, "apt-cache", show...)
+	if err != nil {
+		return nil, err
+	}
+	all, err := parsePackages(q.Index, out)
+	if err != nil {
+		return nil, err
+	}
+	var answers []Package
+	for _, p := range all {
+		if q.Name.MatchString(p.Name) && strings.HasPrefix(p.Version, q.Version) {
+			answers = append(answers, p)
+		}
+	}
+	return answers, newestFirst(ctx, answers)
+}
