@@ -1,0 +1,196 @@
+//go:build linux
+
+// Init is the first and only program of a guest: it runs the test binaries
+// that lie beside it, and powers off. Everything that it says is a message of
+// package console.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/zuffd/uffd/verify/vm/internal/console"
+	"golang.org/x/sys/unix"
+)
+
+// A job is what the host wants done; it is /job.json.
+type job struct {
+	Tests []struct {
+		Package string // import path
+		Binary  string // path in the guest
+	}
+	Args    []string      // for every test binary
+	Timeout time.Duration // for each of them
+}
+
+func main() {
+	var out messages
+	mount()
+	out.send(console.Boot, encode(look()))
+	var j job
+	b, err := os.ReadFile("/job.json")
+	if err == nil {
+		err = json.Unmarshal(b, &j)
+	}
+	if err != nil {
+		out.send(console.Kernel, "init: "+err.Error())
+	}
+	failed := false
+	for _, t := range j.Tests {
+		out.send(console.Start, t.Package)
+		e := run(&out, t.Binary, j.Args, j.Timeout)
+		out.send(console.Exit, encode(e))
+		failed = failed || e.Code != 0
+	}
+	if failed {
+		kernelLog(&out)
+	}
+	out.send(console.Done, "")
+	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	select {} // an init that returns is a kernel panic
+}
+
+// messages is the console: fd 1.
+type messages struct {
+	mu   sync.Mutex
+	next int
+}
+
+func (m *messages) send(kind console.Kind, payload string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fmt.Printf("%s\n", console.Message{Number: m.next, Kind: kind, Payload: payload})
+	m.next++
+}
+
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// mount mounts what tests expect. What a kernel does not have, they will say.
+func mount() {
+	for _, m := range []struct{ source, target, kind, data string }{
+		{"devtmpfs", "/dev", "devtmpfs", ""},
+		{"proc", "/proc", "proc", ""},
+		{"sysfs", "/sys", "sysfs", ""},
+		{"tmpfs", "/tmp", "tmpfs", "mode=1777"},
+		{"tmpfs", "/dev/shm", "tmpfs", "mode=1777"},
+	} {
+		os.MkdirAll(m.target, 0o755)
+		unix.Mount(m.source, m.target, m.kind, 0, m.data)
+	}
+	os.Setenv("PATH", "/")
+	os.Setenv("HOME", "/tmp")
+	os.Setenv("TMPDIR", "/tmp")
+}
+
+func look() console.Guest {
+	g := console.Guest{Arch: runtime.GOARCH, PageSize: os.Getpagesize(), CPUs: runtime.NumCPU()}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		g.Release = unix.ByteSliceToString(u.Release[:])
+		g.Version = unix.ByteSliceToString(u.Version[:])
+	}
+	b, _ := os.ReadFile("/proc/meminfo")
+	for line := range strings.Lines(string(b)) {
+		var kb int
+		fmt.Sscanf(line, "HugePages_Total: %d", &g.HugePages)
+		if n, _ := fmt.Sscanf(line, "Hugepagesize: %d kB", &kb); n == 1 {
+			g.HugePageSize = kb << 10
+		}
+	}
+	_, err := os.Stat("/sys/kernel/btf/vmlinux")
+	g.BTF = err == nil
+	return g
+}
+
+// run runs one test binary.
+func run(out *messages, binary string, args []string, timeout time.Duration) console.Exited {
+	cmd := exec.Command(binary, append(args, "-test.timeout="+timeout.String())...)
+	cmd.Dir = "/tmp"
+	r, w, err := os.Pipe()
+	if err != nil {
+		return console.Exited{Code: -1, Error: err.Error()}
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return console.Exited{Code: -1, Error: err.Error()}
+	}
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		lines(out, r)
+	}()
+	// The binary ends itself at its timeout; where it cannot, it is ended.
+	kill := time.AfterFunc(timeout+10*time.Second, func() { cmd.Process.Kill() })
+	err = cmd.Wait()
+	kill.Stop()
+	// A child that outlived the tests may hold the pipe open.
+	select {
+	case <-copied:
+	case <-time.After(5 * time.Second):
+	}
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return console.Exited{}
+	case errors.As(err, &exit):
+		return console.Exited{Code: exit.ExitCode(), Error: err.Error()}
+	}
+	return console.Exited{Code: -1, Error: err.Error()}
+}
+
+// lines sends what is read, line by line.
+func lines(out *messages, r io.Reader) {
+	for b := bufio.NewReader(r); ; {
+		line, err := b.ReadString('\n')
+		if line != "" {
+			out.send(console.Output, line)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// kernelLog sends the warnings and errors of the kernel's log.
+func kernelLog(out *messages) {
+	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 8192)
+	for {
+		n, err := unix.Read(fd, buf)
+		if errors.Is(err, unix.EPIPE) { // overwritten before it was read
+			continue
+		}
+		if err != nil || n == 0 {
+			return
+		}
+		var priority int
+		fmt.Sscanf(string(buf[:n]), "%d", &priority)
+		_, text, _ := strings.Cut(string(buf[:n]), ";")
+		const warning = 4
+		if priority&7 <= warning {
+			line, _, _ := strings.Cut(text, "\n")
+			out.send(console.Kernel, line)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zuffd/uffd/verify/vm/internal/console"
+)
+
+// A result is what came of one kernel.
+type result struct {
+	Kernel  string         `json:"kernel"`
+	Arch    string         `json:"arch"`
+	Image   image          `json:"image"`
+	Guest   *console.Guest `json:"guest,omitempty"` // nil if it did not boot
+	Command []string       `json:"command,omitempty"`
+	Seconds float64        `json:"seconds"`
+	Boots   int            `json:"boots"` // 2 if nothing was heard of the first
+
+	Run     int    `json:"run"` // Passed, Failed and Skipped together
+	Passed  int    `json:"passed"`
+	Failed  int    `json:"failed"`
+	Skipped int    `json:"skipped"`
+	Tests   []test `json:"tests"`
+
+	// Problem is why the tests were not all run, and Console the end of what
+	// the guest wrote then.
+	Problem string   `json:"problem,omitempty"`
+	Console []string `json:"console,omitempty"`
+	// KernelLog is the kernel's warnings where a test failed.
+	KernelLog []string `json:"kernel_log,omitempty"`
+}
+
+// ok reports whether tests ran and none failed.
+func (r *result) ok() bool { return r.Problem == "" && r.Failed == 0 && r.Passed > 0 }
+
+// verify boots a kernel and runs the tests in it.
+func (r *runner) verify(ctx context.Context, k kernel) *result {
+	res := &result{Kernel: k.name(), Arch: k.arch}
+	if err := r.boot(ctx, k, res); err != nil {
+		res.Problem = err.Error()
+	}
+	for _, t := range res.Tests {
+		res.Run++
+		switch t.Result {
+		case "pass":
+			res.Passed++
+		case "skip":
+			res.Skipped++
+		default:
+			res.Failed++
+		}
+	}
+	if res.Problem == "" && res.Passed+res.Failed == 0 {
+		res.Problem = "no test ran"
+	}
+	return res
+}
+
+func (r *runner) boot(ctx context.Context, k kernel, res *result) (err error) {
+	if res.Image, err = k.fetch(ctx, r.cache); err != nil {
+		return err
+	}
+	initramfs, err := r.builder.initramfs(ctx, k.arch)
+	if err != nil {
+		return err
+	}
+	_, pageSize, err := identifyFile(res.Image.Path)
+	if err != nil {
+		return err
+	}
+	memory, hugePages := k.memory(pageSize)
+	res.Command = machines[k.arch].command(res.Image.Path, initramfs, memory, hugePages)
+	g := guest{
+		command:  res.Command,
+		boot:     bootTime,
+		deadline: bootTime + time.Duration(len(packages))*(r.builder.job.Timeout+grace),
+	}
+	var t *transcript
+	for res.Boots = 1; ; res.Boots++ {
+		start := time.Now()
+		t, err = g.run(ctx)
+		res.Seconds = time.Since(start).Seconds()
+		// One boot in many is silent under emulation, for no fault of ours.
+		if res.Boots == 2 || ctx.Err() != nil || !errors.Is(err, errSilent) {
+			break
+		}
+	}
+	if t == nil {
+		return err
+	}
+	res.Guest, res.KernelLog = t.guest, t.kernel
+	for _, b := range t.binaries {
+		tests, err := b.tests(ctx)
+		if err != nil {
+			return err
+		}
+		res.Tests = append(res.Tests, tests...)
+	}
+	if err == nil && t.lost > 0 {
+		err = fmt.Errorf("%d messages of init were damaged or lost on the console", t.lost)
+	}
+	if err != nil {
+		res.Console = t.tail
+	}
+	return err
+}
+
+const (
+	// bootTime is how long a kernel may take to start init: four times what
+	// the slowest takes with two cores to itself.
+	bootTime = time.Minute
+	// grace is what a test binary gets beyond its own timeout.
+	grace = 20 * time.Second
+)
