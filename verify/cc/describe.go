@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
@@ -14,8 +15,9 @@ import (
 // Describe returns what a header means to the compiler: each macro of the file
 // itself that has an integer value, and each struct and union that the file
 // itself defines, with those inside it. Headers are looked for in include
-// alone. Nothing is asked by name, so that nothing is missed.
-func (c Compiler) Describe(include []string, header string) (*abi.Model, error) {
+// alone. Nothing is asked by name, so that nothing is missed; part, unless it
+// is nil, restricts the answer to the names that it matches.
+func (c Compiler) Describe(include []string, header string, part *regexp.Regexp) (*abi.Model, error) {
 	m := &abi.Model{Arch: c.Arch, Header: header}
 	src := fmt.Sprintf("#include <linux/ioctl.h>\n#include <%s>\n", header)
 	object, err := c.compile(include, src, "-g", "-fno-eliminate-unused-debug-types")
@@ -25,6 +27,8 @@ func (c Compiler) Describe(include []string, header string) (*abi.Model, error) 
 	if m.Structs, err = structs(object, header); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", c.Command[0], header, err)
 	}
+	left := func(name string) bool { return part != nil && !part.MatchString(name) }
+	m.Structs = slices.DeleteFunc(m.Structs, func(s abi.Struct) bool { return left(s.Name) })
 	if err := c.alignments(include, src, m.Structs); err != nil {
 		return nil, err
 	}
@@ -32,7 +36,7 @@ func (c Compiler) Describe(include []string, header string) (*abi.Model, error) 
 	if err != nil {
 		return nil, err
 	}
-	names = c.integers(include, src, names)
+	names = c.integers(include, src, slices.DeleteFunc(names, left))
 	values, err := c.Values(include, src, names)
 	if err != nil {
 		return nil, err

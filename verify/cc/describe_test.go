@@ -19,7 +19,7 @@ func TestDescribeAgreesWithTheGenerator(t *testing.T) {
 	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
 		t.Run("on "+header, func(t *testing.T) {
 			eachCompiler(t, func(t *testing.T, c cc.Compiler) {
-				truth, err := c.Describe([]string{headers}, header)
+				truth, err := c.Describe([]string{headers}, header, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
