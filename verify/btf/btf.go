@@ -11,6 +11,8 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/bindings"
+	"github.com/zuffd/uffd/verify/since"
 )
 
 // Running is where a running kernel shows its BTF.
@@ -77,6 +79,27 @@ func (k *Kernel) Model(tags ...string) (m *abi.Model, absent []string, err error
 		m.Structs = append(m.Structs, all...)
 	}
 	return m, absent, nil
+}
+
+// Check holds one struct of a Go package against the kernel's. came is the
+// release that is said to have brought it. On an older kernel it must be
+// absent, which older reports; from that release on it must be there.
+func (k *Kernel) Check(p *bindings.Package, tag string, kernel, came since.Release) (compared int, older bool, wrong []string, err error) {
+	m, absent, err := k.Model(tag)
+	if err != nil {
+		return 0, false, nil, err
+	}
+	older = kernel.Before(came)
+	switch there := len(absent) == 0; {
+	case there && older:
+		return 1, older, []string{fmt.Sprintf("Linux %v has the struct %s, said to be since %v", kernel, tag, came)}, nil
+	case !there && !older:
+		return 1, older, []string{fmt.Sprintf("Linux %v has no struct %s, said to be since %v", kernel, tag, came)}, nil
+	case !there:
+		return 1, older, nil, nil
+	}
+	compared, wrong = p.Compare(m)
+	return compared, older, wrong, nil
 }
 
 // maxDepth bounds structs in structs: the kernel's own nest a few deep, and

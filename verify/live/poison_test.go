@@ -1,6 +1,3 @@
-// Package live holds what the running kernel does against what the bindings
-// say: the numbers are issued by raw system calls, and the bytes that the
-// kernel reads and writes are watched.
 package live
 
 import (
@@ -40,11 +37,6 @@ func open(t *testing.T, name, release string, features uint64) int {
 	return fd
 }
 
-func ioctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
-	return errno
-}
-
 // pages maps private memory without transparent huge pages.
 func pages(t *testing.T, n int) []byte {
 	t.Helper()
@@ -56,8 +48,6 @@ func pages(t *testing.T, n int) []byte {
 	unix.Madvise(b, unix.MADV_NOHUGEPAGE)
 	return b
 }
-
-func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
 func register(t *testing.T, fd int, b []byte) {
 	t.Helper()

@@ -1,0 +1,181 @@
+// Package lies shows that the oracles can tell: it plants lies in an honest
+// model and asks each oracle for its word. An oracle that would not notice a
+// lie proves nothing by its silence.
+package lies
+
+import (
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/since"
+)
+
+// claims are what is held against the oracles.
+type claims struct {
+	model   *abi.Model
+	symbols since.Symbols
+}
+
+func (c *claims) constant(t *testing.T, name string) *abi.Constant {
+	t.Helper()
+	i := slices.IndexFunc(c.model.Constants, func(c abi.Constant) bool { return c.Name == name })
+	if i < 0 {
+		t.Fatalf("there is no %s to lie about", name)
+	}
+	return &c.model.Constants[i]
+}
+
+func (c *claims) structure(t *testing.T, name string) *abi.Struct {
+	t.Helper()
+	i := slices.IndexFunc(c.model.Structs, func(s abi.Struct) bool { return s.Name == name })
+	if i < 0 {
+		t.Fatalf("there is no struct %s to lie about", name)
+	}
+	return &c.model.Structs[i]
+}
+
+func (c *claims) field(t *testing.T, tag, name string) *abi.Field {
+	t.Helper()
+	s := c.structure(t, tag)
+	i := slices.IndexFunc(s.Fields, func(f abi.Field) bool { return f.Name == name })
+	if i < 0 {
+		t.Fatalf("there is no %s.%s to lie about", tag, name)
+	}
+	return &s.Fields[i]
+}
+
+// A window is the running kernels that know better: from a release on, until
+// before another, on an architecture; empty for all.
+type window struct {
+	from, before since.Release
+	arch         string
+}
+
+func (w window) has(running since.Release) bool {
+	return !running.Before(w.from) && (w.before == since.Release{} || running.Before(w.before)) &&
+		(w.arch == "" || w.arch == runtime.GOARCH)
+}
+
+// What the lies need of the running kernel.
+var (
+	v6_1, v7_3 = since.Release{Major: 6, Minor: 1}, since.Release{Major: 7, Minor: 3}
+	always     = window{}
+	hasPoison  = window{from: since.Release{Major: 6, Minor: 6}}
+	hasMinor   = window{from: since.Release{Major: 5, Minor: 13}}
+	isOlder    = window{from: v6_1, before: v7_3}
+	between    = window{from: since.Release{Major: 6, Minor: 7}, before: v7_3}
+	onAMD64    = window{from: v6_1, before: v7_3, arch: "amd64"} // elsewhere kernels lack features that their release has
+)
+
+// lies are the lies, and the oracles that know better. Others cannot know:
+// constants are not in BTF, and no header but a later or an earlier one knows
+// when a symbol came. BTF and live know what the running kernel has.
+var lies = []struct {
+	name    string
+	plant   func(t *testing.T, c *claims)
+	caught  string // by which oracles
+	running window // of BTF and live
+}{
+	{"a wrong offset", func(t *testing.T, c *claims) {
+		c.field(t, "uffdio_poison", "updated").Offset = 16
+	}, "compiler bindings BTF history live", hasPoison},
+	{"a wrong offset inside a union", func(t *testing.T, c *claims) {
+		c.field(t, "uffd_msg.arg.pagefault", "address").Offset = 0
+	}, "compiler bindings BTF history live", always},
+	{"a wrong size of a field", func(t *testing.T, c *claims) {
+		f := c.field(t, "uffdio_copy", "copy")
+		f.Size, f.Type.Spelling = 4, "__s32"
+	}, "compiler bindings BTF history live", always},
+	{"a wrong size of a struct", func(t *testing.T, c *claims) {
+		c.structure(t, "uffdio_copy").Size = 48
+	}, "compiler bindings BTF history live", always},
+	{"a wrong alignment", func(t *testing.T, c *claims) {
+		c.structure(t, "uffd_msg").Align = 8 // as if it were not packed
+	}, "compiler history", always},
+	{"a wrong signedness", func(t *testing.T, c *claims) {
+		c.field(t, "uffdio_poison", "updated").Type.Spelling = "__u64"
+	}, "compiler bindings BTF history live", hasPoison},
+	{"a wrong bit", func(t *testing.T, c *claims) {
+		c.constant(t, "UFFD_EVENT_PAGEFAULT").Value = abi.Unsigned(0x13)
+	}, "compiler bindings history live", always},
+	{"a wrong ioctl", func(t *testing.T, c *claims) {
+		c.constant(t, "UFFDIO_POISON").Value = abi.Unsigned(0xc020aa09)
+	}, "compiler bindings history live", hasPoison},
+	{"a set that lacks a bit", func(t *testing.T, c *claims) {
+		v := c.constant(t, "UFFD_API_FEATURES")
+		v.Value = abi.Unsigned(v.Value.Uint64() &^ 1)
+	}, "compiler bindings history", always},
+	{"a constant that is missing", func(t *testing.T, c *claims) {
+		c.model.Constants = slices.DeleteFunc(c.model.Constants, func(c abi.Constant) bool { return c.Name == "UFFDIO_COPY_MODE_WP" })
+	}, "compiler bindings history", always},
+	{"a struct that is missing", func(t *testing.T, c *claims) {
+		c.model.Structs = slices.DeleteFunc(c.model.Structs, func(s abi.Struct) bool { return s.Name == "uffdio_move" })
+	}, "compiler bindings history", always},
+	{"a field that is missing", func(t *testing.T, c *claims) {
+		s := c.structure(t, "uffdio_continue")
+		s.Fields = s.Fields[:len(s.Fields)-1]
+	}, "compiler BTF history", hasMinor},
+	{"a constant that no header has", func(t *testing.T, c *claims) {
+		c.model.Constants = append(c.model.Constants, abi.Constant{Name: "UFFDIO_TELEPORT", Value: abi.Unsigned(1)})
+		c.symbols["UFFDIO_TELEPORT"] = v6_1
+	}, "compiler bindings history", always},
+	{"a field that no header has", func(t *testing.T, c *claims) {
+		s := c.structure(t, "uffdio_poison")
+		s.Fields = append(s.Fields, abi.Field{Name: "extra", Offset: 32, Size: 8, Type: abi.Type{Spelling: "__u64"}})
+		c.symbols["uffdio_poison.extra"] = c.symbols["uffdio_poison"]
+	}, "compiler bindings BTF history", hasPoison},
+	{"a feature that is said to be younger than it is", func(t *testing.T, c *claims) {
+		c.symbols["UFFD_FEATURE_WP_ASYNC"] = v7_3
+	}, "history live", between},
+	{"a feature that is said to be older than it is", func(t *testing.T, c *claims) {
+		c.symbols["UFFD_FEATURE_RWP"] = v6_1
+	}, "history live", onAMD64},
+	{"a struct that is said to be younger than it is", func(t *testing.T, c *claims) {
+		c.symbols["uffdio_poison"] = v7_3
+	}, "BTF history", between},
+	{"a struct that is said to be older than it is", func(t *testing.T, c *claims) {
+		c.symbols["uffdio_set_mode"] = v6_1
+	}, "BTF history", isOlder},
+}
+
+func TestLies(t *testing.T) {
+	asked := oracles(t)
+	t.Run("the truth is contradicted by nobody", func(t *testing.T) {
+		for _, o := range asked {
+			wrong, err := o.contradicts(honest(t))
+			if err != nil {
+				t.Errorf("%s: %v", o.name, err)
+			}
+			for _, line := range wrong {
+				t.Errorf("%s: %s", o.name, line)
+			}
+		}
+	})
+	for _, lie := range lies {
+		t.Run(lie.name, func(t *testing.T) {
+			know := strings.Fields(lie.caught)
+			if len(know) < 2 {
+				t.Fatalf("only %v know better; two must", know)
+			}
+			for _, o := range asked {
+				c := honest(t)
+				lie.plant(t, c)
+				wrong, err := o.contradicts(c)
+				if err != nil {
+					t.Errorf("%s: %v", o.name, err)
+				}
+				if ofKernel := o.name == "BTF" || o.name == "live"; ofKernel && !lie.running.has(running(t)) {
+					continue // it may notice, or not
+				}
+				if knows := slices.Contains(know, o.name); knows && len(wrong) == 0 {
+					t.Errorf("%s does not notice", o.name)
+				} else if !knows && len(wrong) > 0 {
+					t.Errorf("%s notices, and is not listed as knowing: %v", o.name, wrong)
+				}
+			}
+		})
+	}
+}

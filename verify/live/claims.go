@@ -1,0 +1,335 @@
+// Package live holds what the running kernel does against what the bindings
+// say: the numbers are issued by raw system calls, and the bytes that the
+// kernel reads and writes are watched.
+package live
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/since"
+	"golang.org/x/sys/unix"
+)
+
+// Check holds a model of linux/userfaultfd.h, and the releases that its
+// features are said to have come with, against the running kernel. Every
+// request is issued with the number and the layout that the model claims, and
+// what the kernel writes is looked for where the model says that it is. It
+// returns how many answers were compared, and a line for each that contradicts
+// the model; an error means that the kernel could not be asked.
+//
+// The model must be of the architecture of the kernel.
+func Check(m *abi.Model, symbols since.Symbols) (compared int, wrong []string, err error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return 0, nil, err
+	}
+	release, err := since.Parse(unix.ByteSliceToString(name.Release[:]))
+	if err != nil {
+		return 0, nil, err
+	}
+	memory, err := unix.Mmap(-1, 0, 3*unix.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer unix.Munmap(memory)
+	unix.Madvise(memory, unix.MADV_NOHUGEPAGE)
+	r, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
+	if errno != 0 {
+		return 0, nil, fmt.Errorf("userfaultfd(2): %w", errno)
+	}
+	c := &claims{m: m, symbols: symbols, running: release, fd: int(r), memory: memory}
+	defer unix.Close(c.fd) // which lets go of a thread that waits
+	for _, step := range []func(){c.handshake, c.register, c.copy, c.poison, c.fault} {
+		if step(); len(c.wrong) > 0 {
+			break // what follows depends on it
+		}
+	}
+	return c.compared, c.wrong, nil
+}
+
+// claims is a model while it is tried.
+type claims struct {
+	m        *abi.Model
+	symbols  since.Symbols
+	running  since.Release
+	fd       int
+	memory   []byte // three pages
+	features uint64
+	compared int
+	wrong    []string
+}
+
+// expect compares one answer of the kernel.
+func (c *claims) expect(ok bool, format string, args ...any) {
+	c.compared++
+	if !ok {
+		c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *claims) handshake() {
+	arg := c.argument("uffdio_api")
+	arg.set("api", c.constant("UFFD_API"))
+	c.expectNo(c.issue("UFFDIO_API", arg), "UFFDIO_API")
+	c.features = arg.get("features")
+	for _, op := range []string{"_UFFDIO_REGISTER", "_UFFDIO_UNREGISTER", "_UFFDIO_API"} {
+		c.expect(arg.get("ioctls")>>(c.constant(op)&63)&1 == 1, "UFFDIO_API answers operations %#x without %s", arg.get("ioctls"), op)
+	}
+	for _, k := range c.m.Constants {
+		came, ok := c.symbols[k.Name]
+		if !strings.HasPrefix(k.Name, "UFFD_FEATURE_") || !ok {
+			continue
+		}
+		has, old := c.features&k.Value.Uint64() != 0, c.running.Before(came)
+		c.expect(!has || !old, "Linux %v has %s (%v), said to be since %v", c.running, k.Name, k.Value, came)
+		if runtime.GOARCH == "amd64" { // others lack some features, or claim them early
+			c.expect(has || old, "Linux %v does not have %s (%v), said to be since %v", c.running, k.Name, k.Value, came)
+		}
+	}
+}
+
+func (c *claims) register() {
+	arg := c.argument("uffdio_register")
+	arg.set("range.start", address(c.memory))
+	arg.set("range.len", uint64(len(c.memory)))
+	arg.set("mode", c.constant("UFFDIO_REGISTER_MODE_MISSING"))
+	c.expectNo(c.issue("UFFDIO_REGISTER", arg), "UFFDIO_REGISTER")
+	for _, op := range []string{"_UFFDIO_COPY", "_UFFDIO_ZEROPAGE", "_UFFDIO_WAKE"} {
+		c.expect(arg.get("ioctls")>>(c.constant(op)&63)&1 == 1, "UFFDIO_REGISTER answers operations %#x without %s", arg.get("ioctls"), op)
+	}
+}
+
+func (c *claims) copy() {
+	page := unix.Getpagesize()
+	src := make([]byte, page)
+	for i := range src {
+		src[i] = 'x'
+	}
+	for _, want := range []int64{int64(page), -int64(unix.EEXIST)} { // the page is there the second time
+		arg := c.argument("uffdio_copy")
+		arg.set("dst", address(c.memory))
+		arg.set("src", address(src))
+		arg.set("len", uint64(page))
+		arg.set("copy", 0x5555)
+		errno := c.issue("UFFDIO_COPY", arg)
+		c.expect(errno == 0 && want > 0 || errno == unix.EEXIST && want < 0, "UFFDIO_COPY ends with %q", errno.Error())
+		c.expectResult(arg, "copy", want)
+	}
+	runtime.KeepAlive(src)
+}
+
+func (c *claims) poison() {
+	if feature := c.constant("UFFD_FEATURE_POISON"); feature == 0 || c.features&feature == 0 {
+		return
+	}
+	page := unix.Getpagesize()
+	for _, want := range []int64{int64(page), -int64(unix.EEXIST)} {
+		arg := c.argument("uffdio_poison")
+		arg.set("range.start", address(c.memory[page:]))
+		arg.set("range.len", uint64(page))
+		arg.set("updated", 0x5555)
+		errno := c.issue("UFFDIO_POISON", arg)
+		c.expect(errno == 0 && want > 0 || errno == unix.EEXIST && want < 0, "UFFDIO_POISON ends with %q", errno.Error())
+		c.expectResult(arg, "updated", want)
+	}
+}
+
+// fault lets a thread wait for the third page, reads the message and fills the
+// page. The thread waits in a system call, where it holds up nobody.
+func (c *claims) fault() {
+	page := unix.Getpagesize()
+	last := c.memory[2*page:]
+	done := make(chan struct{})
+	go func() {
+		unix.Madvise(last, unix.MADV_POPULATE_WRITE)
+		close(done)
+	}()
+	msg := c.argument("uffd_msg")
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, 5000)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	n, err := unix.Read(c.fd, msg.bytes)
+	switch {
+	case err == unix.EINVAL:
+		c.expect(false, "a read of %d bytes is too small for a uffd_msg", len(msg.bytes))
+	case err != nil:
+		select {
+		case <-done: // MADV_POPULATE_WRITE came with Linux 5.14
+		case <-time.After(time.Second):
+			c.expect(false, "no message of a fault: %v", err)
+		}
+		return
+	default:
+		c.expect(n == int(msg.s.Size), "a message has %d bytes, claimed %d", n, msg.s.Size)
+		c.expect(msg.get("event") == c.constant("UFFD_EVENT_PAGEFAULT"), "a fault's event is %#x", msg.get("event"))
+		c.expect(msg.get("arg.pagefault.address") == address(last), "a fault's address is %#x, the page's %#x", msg.get("arg.pagefault.address"), address(last))
+		c.expect(msg.get("arg.pagefault.flags") == c.constant("UFFD_PAGEFAULT_FLAG_WRITE"), "a write's flags are %#x", msg.get("arg.pagefault.flags"))
+	}
+	arg := c.argument("uffdio_zeropage")
+	arg.set("range.start", address(last))
+	arg.set("range.len", uint64(page))
+	c.expectNo(c.issue("UFFDIO_ZEROPAGE", arg), "UFFDIO_ZEROPAGE")
+	c.expectResult(arg, "zeropage", int64(page))
+}
+
+func (c *claims) expectNo(errno unix.Errno, op string) {
+	c.expect(errno == 0, "%s fails: %v", op, errno)
+}
+
+// expectResult compares a count that the kernel wrote, read with the sign that
+// the model claims.
+func (c *claims) expectResult(a *argument, path string, want int64) {
+	v, signed := a.get(path), a.signed(path)
+	got := fmt.Sprint(v)
+	if signed {
+		got = fmt.Sprint(int64(v))
+	}
+	c.expect(got == fmt.Sprint(want), "%s.%s is %s after the operation, expected %d", a.s.Name, path, got, want)
+}
+
+func (c *claims) constant(name string) uint64 {
+	for _, k := range c.m.Constants {
+		if k.Name == name {
+			return k.Value.Uint64()
+		}
+	}
+	c.expect(false, "%s is not claimed", name)
+	return 0
+}
+
+// issue issues a request that the model claims. The kernel takes a request by
+// its whole number, in which the argument's size is encoded.
+func (c *claims) issue(name string, a *argument) unix.Errno {
+	request := c.constant(name)
+	if len(a.bytes) == 0 {
+		return unix.ENOSYS
+	}
+	errno := ioctl(c.fd, uintptr(request), unsafe.Pointer(unsafe.SliceData(a.bytes)))
+	if errno != unix.EINVAL {
+		size := int64(request >> 16 & 0x1fff)
+		c.expect(size == a.s.Size, "%s takes %d bytes, %s is claimed to have %d", name, size, a.s.Name, a.s.Size)
+	}
+	for i, b := range a.bytes[a.s.Size:] {
+		if b != canary {
+			c.expect(false, "%s writes at offset %d, %s is claimed to end at %d", name, int(a.s.Size)+i, a.s.Name, a.s.Size)
+			break
+		}
+	}
+	return errno
+}
+
+// canary is what stands behind an argument.
+const canary = 0xa5
+
+// An argument is the memory of a struct, laid out as the model claims.
+type argument struct {
+	c     *claims
+	s     abi.Struct
+	bytes []byte // more than the struct
+}
+
+func (c *claims) argument(tag string) *argument {
+	a := &argument{c: c}
+	s, ok := c.structure(tag)
+	if !ok || s.Size < 0 || s.Size > 4096 {
+		c.expect(false, "struct %s is not claimed, or has no sane size", tag)
+		return a
+	}
+	a.s = s
+	a.bytes = make([]byte, s.Size+64)
+	if tag == "uffd_msg" {
+		a.bytes = a.bytes[:s.Size] // read(2) would fill it with messages
+	}
+	for i := int(s.Size); i < len(a.bytes); i++ {
+		a.bytes[i] = canary
+	}
+	return a
+}
+
+func (c *claims) structure(name string) (abi.Struct, bool) {
+	for _, s := range c.m.Structs {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return abi.Struct{}, false
+}
+
+// field returns where a member lies, by its designator.
+func (a *argument) field(path string) (f abi.Field, offset int64, ok bool) {
+	s := a.s
+	for name := range strings.SplitSeq(path, ".") {
+		ok = false
+		for _, f = range s.Fields {
+			if f.Name == name {
+				ok = true
+				break
+			}
+		}
+		if !ok {
+			break
+		}
+		offset += f.Offset
+		if _, tag, aggregate := strings.Cut(f.Type.Spelling, " "); aggregate {
+			s, _ = a.c.structure(tag)
+		}
+	}
+	if ok = ok && offset >= 0 && f.Size > 0 && f.Size <= 8 && offset+f.Size <= int64(len(a.bytes)); !ok {
+		a.c.expect(false, "%s.%s is not claimed, or lies outside", a.s.Name, path)
+	}
+	return f, offset, ok
+}
+
+func (a *argument) set(path string, v uint64) {
+	f, offset, ok := a.field(path)
+	if !ok {
+		return
+	}
+	switch b := a.bytes[offset : offset+f.Size]; f.Size {
+	case 4:
+		binary.NativeEndian.PutUint32(b, uint32(v))
+	case 8:
+		binary.NativeEndian.PutUint64(b, v)
+	default:
+		a.c.expect(false, "%s.%s is claimed to have %d bytes", a.s.Name, path, f.Size)
+	}
+}
+
+func (a *argument) get(path string) uint64 {
+	f, offset, ok := a.field(path)
+	if !ok {
+		return 0
+	}
+	switch b := a.bytes[offset : offset+f.Size]; f.Size {
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(binary.NativeEndian.Uint16(b))
+	case 4:
+		return uint64(binary.NativeEndian.Uint32(b))
+	case 8:
+		return binary.NativeEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (a *argument) signed(path string) bool {
+	f, _, _ := a.field(path)
+	return strings.HasPrefix(f.Type.Spelling, "__s")
+}
+
+func ioctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
+	return errno
+}
+
+func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
