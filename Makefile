@@ -31,8 +31,8 @@ lint: ## gofmt, go vet on every architecture, staticcheck
 	@for arch in $(ARCHES); do GOARCH=$$arch $(GO) vet ./... || exit 1; done
 	@$(GO) tool staticcheck ./...
 
-verify: ## hold every offset and number against C compilers and the kernel
-	@$(GO) run ./verify
+verify: ## hold every offset and number against compilers, kernels' headers and kernels (INSTALL=1 installs compilers)
+	@$(GO) run ./verify $(if $(filter true,$(CI))$(INSTALL),-install)
 
 bench: ## run every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -25,9 +25,9 @@ type Tree struct {
 	dir     string // holds usr/include
 }
 
-// Trees returns the headers of every release that Debian's suites carry, in
-// ascending order: out of the cache, or fetched into it.
-func Trees(ctx context.Context, cache *debian.Cache) ([]Tree, error) {
+// Trees returns the headers of every release that Debian's suites carry, up to
+// the last, in ascending order: out of the cache, or fetched into it.
+func Trees(ctx context.Context, cache *debian.Cache, last since.Release) ([]Tree, error) {
 	newest := map[since.Release]debian.Package{}
 	for _, suite := range suites {
 		all, err := cache.Packages(ctx, query(suite, ""))
@@ -39,7 +39,7 @@ func Trees(ctx context.Context, cache *debian.Cache) ([]Tree, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
 			}
-			if _, ok := newest[linux]; !ok {
+			if _, ok := newest[linux]; !ok && !last.Before(linux) {
 				newest[linux] = p
 			}
 		}

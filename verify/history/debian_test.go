@@ -21,7 +21,11 @@ func TestHeaders(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	trees, err := history.Trees(t.Context(), cache)
+	edition, err := since.Edition(headers.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees, err := history.Trees(t.Context(), cache, edition)
 	if err != nil {
 		t.Skipf("kernel headers cannot be had: %v", err)
 	}
@@ -29,7 +33,6 @@ func TestHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	edition := since.Release{Major: 7, Minor: 3}
 	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
 		symbols, err := since.Documented(headers.FS, header)
 		if err != nil {

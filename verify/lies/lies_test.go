@@ -160,6 +160,7 @@ func TestLies(t *testing.T) {
 			if len(know) < 2 {
 				t.Fatalf("only %v know better; two must", know)
 			}
+			noticed := 0
 			for _, o := range asked {
 				c := honest(t)
 				lie.plant(t, c)
@@ -174,7 +175,12 @@ func TestLies(t *testing.T) {
 					t.Errorf("%s does not notice", o.name)
 				} else if !knows && len(wrong) > 0 {
 					t.Errorf("%s notices, and is not listed as knowing: %v", o.name, wrong)
+				} else if knows {
+					noticed++
 				}
+			}
+			if noticed < 2 {
+				t.Skipf("of %v, who know better, only %d can be asked here: it takes a C compiler, apt's network or cache, and a kernel of the lie's age", know, noticed)
 			}
 		})
 	}

@@ -214,7 +214,11 @@ func kernelHeaders(t *testing.T) (func(*claims) ([]string, error), error) {
 		return nil, err
 	}
 	cache.Log = os.Stderr
-	trees, err := history.Trees(t.Context(), cache)
+	edition, err := since.Edition(headers.FS)
+	if err != nil {
+		return nil, err
+	}
+	trees, err := history.Trees(t.Context(), cache, edition)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,22 @@ func (r Release) Before(other Release) bool {
 // String returns the release as "6.12".
 func (r Release) String() string { return fmt.Sprintf("%d.%d", r.Major, r.Minor) }
 
+// Edition returns the release that the headers are of.
+func Edition(headers fs.FS) (Release, error) {
+	text, err := fs.ReadFile(headers, "linux/version.h")
+	if err != nil {
+		return Release{}, err
+	}
+	m := versionCode.FindSubmatch(text)
+	if m == nil {
+		return Release{}, fmt.Errorf("linux/version.h says no LINUX_VERSION_CODE")
+	}
+	code, err := strconv.Atoi(string(m[1]))
+	return Release{code >> 16, code >> 8 & 0xff}, err
+}
+
+var versionCode = regexp.MustCompile(`(?m)^#define LINUX_VERSION_CODE (\d+)`)
+
 // Symbols maps macros ("UFFDIO_POISON"), tags ("uffdio_poison") and members
 // ("uffd_msg.arg.pagefault.feat.ptid") to the release that brought them.
 type Symbols map[string]Release

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/facts"
+	"github.com/zuffd/uffd/verify/history"
+	"github.com/zuffd/uffd/verify/live"
+	"golang.org/x/sys/unix"
+)
+
+// A result is what one oracle said of one set of values.
+type result struct {
+	kind     string // of oracle
+	oracle   string // who was asked
+	about    string // what was held against it
+	compared int
+	wrong    []string
+	note     string
+	unasked  error // why the oracle could not be asked
+}
+
+func (r *result) add(compared int, wrong []string) {
+	r.compared += compared
+	r.wrong = append(r.wrong, wrong...)
+}
+
+func (r *result) addFacts(compared int, wrong []facts.Disagreement) {
+	r.compared += compared
+	for _, d := range wrong {
+		r.wrong = append(r.wrong, d.String())
+	}
+}
+
+// askAll asks every oracle.
+func (s *subject) askAll(ctx context.Context) []result {
+	cache, err := debian.Open()
+	var trees []history.Tree
+	if err == nil {
+		trees, err = history.Trees(ctx, cache, s.edition)
+	}
+	if err == nil && trees[len(trees)-1].Linux != s.edition {
+		err = fmt.Errorf("the newest kernel headers that Debian carries are of Linux %v, ours of %v", trees[len(trees)-1].Linux, s.edition)
+	}
+	byArch := make([][]result, len(cc.Compilers))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.NumCPU())
+	for i, c := range cc.Compilers {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			byArch[i] = s.askCompiler(c, trees, err)
+		})
+	}
+	wg.Wait()
+	var all []result
+	for row := range 3 { // the same oracle's together
+		for _, results := range byArch {
+			all = append(all, results[row])
+		}
+	}
+	all = append(all, s.askHistory(trees, err))
+	all = append(all, s.askBTF(ctx, cache)...)
+	return append(all, s.askKernel())
+}
+
+// askCompiler holds three things against one architecture's compiler: the
+// generator's model against headers/, the generated files against headers/,
+// and headers/ and the files against the kernel's own headers.
+func (s *subject) askCompiler(c cc.Compiler, trees []history.Tree, treesErr error) []result {
+	model := result{kind: "C compilers", oracle: c.Command[0], about: "the generator's model for " + c.Arch}
+	files := result{kind: "go/types", oracle: "go/types for " + c.Arch, about: "laid out as " + c.Command[0] + " does headers/"}
+	edition := result{kind: "kernel headers", oracle: fmt.Sprintf("Linux %v, %s", s.edition, c.Command[0]), about: "headers/ and the files for " + c.Arch}
+	if !c.Installed() {
+		model.unasked = fmt.Errorf("%s is not installed (Debian's %s)", c.Command[0], c.Package)
+		files.unasked, edition.unasked = model.unasked, model.unasked
+		return []result{model, files, edition}
+	}
+	model.oracle = c.Version()
+	for _, source := range sources {
+		claim, file := s.models[c.Arch][source.header], s.files[c.Arch][source.header]
+		ours, err := s.describe(c, source.header)
+		if err != nil {
+			model.unasked, files.unasked, edition.unasked = err, err, err
+			break
+		}
+		// By name, in C's own expressions; and without names, both ways.
+		compared, wrong, err := c.Compare(claim, []string{"headers"})
+		if err != nil {
+			model.add(0, []string{err.Error()})
+		}
+		for _, d := range wrong {
+			model.wrong = append(model.wrong, d.String())
+		}
+		model.compared += compared
+		model.addFacts(facts.Compare(facts.Of(claim), facts.Of(ours)))
+		files.add(file.compare(ours))
+		if treesErr != nil {
+			edition.unasked = treesErr
+			continue
+		}
+		newest := trees[len(trees)-1]
+		edition.oracle = newest.Package + ", " + c.Command[0]
+		theirs, err := history.Describe([]history.Tree{newest}, c, source.header)
+		if err == nil && len(theirs) == 0 {
+			err = fmt.Errorf("%s: %w", c.Arch, history.ErrNoArch)
+		}
+		if err != nil {
+			edition.unasked = err
+			continue
+		}
+		edition.addFacts(history.Edition(ours, theirs[0].Truth))
+		edition.add(file.compare(theirs[0].Truth))
+	}
+	return []result{model, files, edition}
+}
+
+// describe returns what headers/ means to a compiler.
+func (s *subject) describe(c cc.Compiler, header string) (*abi.Model, error) {
+	dir, err := filepath.Abs("headers")
+	if err != nil {
+		return nil, err
+	}
+	return c.Describe([]string{dir}, header, nil)
+}
+
+// compare holds a file against an oracle's model, in both directions.
+func (f *goFile) compare(truth *abi.Model) (compared int, wrong []string) {
+	if f.err != nil {
+		return 1, []string{fmt.Sprintf("%s: %v", f.path, f.err)}
+	}
+	compared, wrong = f.pkg.CompareAll(truth)
+	for i := range wrong {
+		wrong[i] = f.path + ": " + wrong[i]
+	}
+	return compared, wrong
+}
+
+// askHistory holds every release that headers/ names against the releases.
+func (s *subject) askHistory(trees []history.Tree, err error) result {
+	r := result{kind: "kernel headers", oracle: "every release of Debian's", about: "each 'Since Linux' of headers/, and each value for ever"}
+	c, _ := cc.For("amd64") // whose headers every release has
+	switch {
+	case err != nil:
+		r.unasked = err
+	case !c.Installed():
+		r.unasked = fmt.Errorf("%s is not installed (Debian's %s)", c.Command[0], c.Package)
+	}
+	if r.unasked != nil {
+		return r
+	}
+	var names []string
+	for _, t := range trees {
+		names = append(names, t.Linux.String())
+	}
+	r.oracle = "linux-libc-dev " + strings.Join(names, " ")
+	for _, source := range sources {
+		ours, err := s.describe(c, source.header)
+		if err == nil {
+			var releases []history.Release
+			releases, err = history.Describe(trees, c, source.header)
+			r.add(history.Check(ours, s.symbols[source.header], releases))
+		}
+		if err != nil {
+			r.unasked = errors.Join(r.unasked, err)
+		}
+	}
+	return r
+}
+
+// askKernel asks the running kernel, by ioctls of the generator's numbers and
+// layouts.
+func (s *subject) askKernel() result {
+	var name unix.Utsname
+	unix.Uname(&name)
+	r := result{kind: "the running kernel", oracle: "Linux " + unix.ByteSliceToString(name.Release[:]), about: "ioctls as the generator's model for " + runtime.GOARCH + " lays them out"}
+	const header = "linux/userfaultfd.h"
+	m := s.models[runtime.GOARCH][header]
+	if m == nil {
+		r.unasked = fmt.Errorf("there are no bindings for %s", runtime.GOARCH)
+		return r
+	}
+	compared, wrong, err := live.Check(m, s.symbols[header])
+	r.add(compared, wrong)
+	r.unasked = err
+	return r
+}
