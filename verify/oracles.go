@@ -163,6 +163,7 @@ func (s *subject) askHistory(trees []history.Tree, err error) result {
 		names = append(names, t.Linux.String())
 	}
 	r.oracle = "linux-libc-dev " + strings.Join(names, " ")
+	r.note = "a release between two of these is bracketed, not pinned"
 	for _, source := range sources {
 		ours, err := s.describe(c, source.header)
 		if err == nil {

@@ -4,6 +4,10 @@
 // A symbol is to be absent before the release that is said to have brought it,
 // present from then on, and the same for ever: its value, its size, its
 // offset, its type. The few constants that grow by design are in growing.go.
+//
+// A release that is at hand, or whose neighbours are, is pinned; another is
+// only bracketed by those at hand: of a symbol since 6.7, the headers of 6.1
+// and 6.12 say that it came between them.
 package history
 
 import (

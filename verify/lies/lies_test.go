@@ -143,7 +143,7 @@ var lies = []struct {
 
 func TestLies(t *testing.T) {
 	asked := oracles(t)
-	t.Run("the truth is contradicted by nobody", func(t *testing.T) {
+	if !t.Run("the truth is contradicted by nobody", func(t *testing.T) {
 		for _, o := range asked {
 			wrong, err := o.contradicts(honest(t))
 			if err != nil {
@@ -153,7 +153,9 @@ func TestLies(t *testing.T) {
 				t.Errorf("%s: %s", o.name, line)
 			}
 		}
-	})
+	}) {
+		return // what is said of lies would mean nothing
+	}
 	for _, lie := range lies {
 		t.Run(lie.name, func(t *testing.T) {
 			know := strings.Fields(lie.caught)
