@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,15 +25,14 @@ func (c *Cache) lock(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for how := unix.LOCK_EX | unix.LOCK_NB; ; {
-		err := unix.Flock(int(f.Fd()), how)
-		switch {
-		case err == nil:
+	slow := time.AfterFunc(2*time.Second, func() { c.logf("waiting for another user of %s", path) })
+	defer slow.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err == nil {
 			return func() { f.Close() }, nil
-		case errors.Is(err, unix.EWOULDBLOCK):
-			c.logf("waiting for another process that has %s", f.Name())
-			how = unix.LOCK_EX
-		case !errors.Is(err, unix.EINTR):
+		}
+		if !errors.Is(err, unix.EINTR) {
 			f.Close()
 			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 		}

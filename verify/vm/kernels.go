@@ -142,6 +142,8 @@ func (k kernel) memory(pageSize int) (mib, hugePages int) {
 		return 1024, 0
 	case pageSize == 16<<10:
 		return 2048, enough
+	case k.arch == "arm64" && pageSize == 64<<10: // one has 512 MiB
+		return 1024, 0
 	}
 	return 1024, enough
 }

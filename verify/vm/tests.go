@@ -34,8 +34,8 @@ type event struct {
 // tests returns the outcomes that a binary's output tells, in the order in
 // which the tests began. Only leaves are told: a test that ran subtests is
 // left out, unless it failed where none of them did. A test that began and did
-// not end has failed, and so has the package itself, under the name "(package)",
-// if it failed in a way that no test shows.
+// not end has failed. A binary that crashed, hung, or failed without a failed
+// test is a failure of its own, under the name "(package)".
 func (b *testBinary) tests(ctx context.Context) ([]test, error) {
 	cmd := exec.CommandContext(ctx, "go", "tool", "test2json")
 	cmd.Stdin = strings.NewReader(b.output.String())
@@ -115,13 +115,13 @@ func (b *testBinary) outcomes(events []event) []test {
 	switch {
 	case b.exit == nil:
 		why = "the test binary did not end"
-	case b.exit.Code != 0 && !failed:
+	case b.exit.Code != 0 && (!failed || b.exit.Code != 1): // 1 is what a failed test makes it
 		why = "the test binary failed: " + b.exit.Error
 	case len(leaves) == 0:
 		why = "no test ran"
 	}
 	if why != "" {
-		leaves = append(leaves, test{Package: b.pkg, Name: "(package)", Result: "fail", Output: output[""] + why + "\n"})
+		leaves = append(leaves, test{Package: b.pkg, Name: "(package)", Result: "fail", Output: why + "\n" + lastLines(b.output.String(), 200)})
 	}
 	return leaves
 }
@@ -144,4 +144,10 @@ func reason(output string) string {
 		return "no reason given"
 	}
 	return why
+}
+
+// lastLines returns the last n lines of s, without the marks of test2json.
+func lastLines(s string, n int) string {
+	lines := slices.Collect(strings.Lines(strings.ReplaceAll(s, "\x16", "")))
+	return strings.Join(lines[max(0, len(lines)-n):], "")
 }

@@ -136,9 +136,12 @@ func run(out *messages, binary string, args []string, timeout time.Duration) con
 		defer close(copied)
 		lines(out, r)
 	}()
-	// The binary ends itself at its timeout; where it cannot, it is ended.
+	// The binary ends itself at its timeout; where it cannot, it is asked where
+	// its goroutines are, and ended.
+	quit := time.AfterFunc(timeout+5*time.Second, func() { cmd.Process.Signal(unix.SIGQUIT) })
 	kill := time.AfterFunc(timeout+10*time.Second, func() { cmd.Process.Kill() })
 	err = cmd.Wait()
+	quit.Stop()
 	kill.Stop()
 	// A child that outlived the tests may hold the pipe open.
 	select {
