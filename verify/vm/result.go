@@ -67,9 +67,12 @@ func (r *runner) boot(ctx context.Context, k kernel, res *result) (err error) {
 	if err != nil {
 		return err
 	}
-	_, pageSize, err := identifyFile(res.Image.Path)
+	arch, pageSize, err := identifyFile(res.Image.Path)
 	if err != nil {
 		return err
+	}
+	if arch != k.arch {
+		return fmt.Errorf("%s is a kernel for %s, not %s", res.Image.Path, arch, k.arch)
 	}
 	memory, hugePages := k.memory(pageSize)
 	res.Command = machines[k.arch].command(res.Image.Path, initramfs, memory, hugePages)

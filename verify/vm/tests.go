@@ -37,8 +37,13 @@ type event struct {
 // not end has failed. A binary that crashed, hung, or failed without a failed
 // test is a failure of its own, under the name "(package)".
 func (b *testBinary) tests(ctx context.Context) ([]test, error) {
+	input := b.output.String()
+	if b.exit == nil || b.exit.Code != 0 {
+		// The last test's outcome is told when something follows it.
+		input = strings.TrimSuffix(input, "\n") + "\n\x16FAIL\n"
+	}
 	cmd := exec.CommandContext(ctx, "go", "tool", "test2json")
-	cmd.Stdin = strings.NewReader(b.output.String())
+	cmd.Stdin = strings.NewReader(input)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

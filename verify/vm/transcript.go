@@ -12,7 +12,7 @@ import (
 // A transcript is what a guest wrote on its console.
 type transcript struct {
 	guest    *console.Guest // nil until init has spoken
-	binaries []*testBinary      // in the order in which they were run
+	binaries []*testBinary  // in the order in which they were run
 	kernel   []string       // of the kernel's log
 	done     bool
 	lost     int // messages that were damaged or never came

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/zuffd/uffd/verify/vm/internal/console"
+)
+
+// verbose is the output of a test binary, line by line: the testing package
+// marks its own lines.
+func verbose(lines ...string) string {
+	var b strings.Builder
+	for _, l := range lines {
+		if strings.HasPrefix(l, "=== ") || strings.HasPrefix(l, "--- ") || l == "PASS" || l == "FAIL" {
+			b.WriteString("\x16")
+		}
+		b.WriteString(l + "\n")
+	}
+	return b.String()
+}
+
+func TestOutcomes(t *testing.T) {
+	ok, failed := &console.Exited{}, &console.Exited{Code: 1, Error: "exit status 1"}
+	for name, c := range map[string]struct {
+		output string
+		exit   *console.Exited
+		want   string
+	}{
+		"counts leaves": {verbose(
+			"=== RUN   TestA", "=== RUN   TestA/x", "--- PASS: TestA/x (0.00s)", "=== RUN   TestA/y", "--- SKIP: TestA/y (0.00s)", "--- PASS: TestA (0.00s)",
+			"=== RUN   TestAB", "--- PASS: TestAB (0.00s)", "PASS"), ok,
+			"TestA/x pass, TestA/y skip, TestAB pass"},
+		"counts a parent that failed by itself": {verbose(
+			"=== RUN   TestA", "=== RUN   TestA/x", "--- PASS: TestA/x (0.00s)", "--- FAIL: TestA (0.00s)", "FAIL"), failed,
+			"TestA fail, TestA/x pass"},
+		"does not count a parent whose leaf failed": {verbose(
+			"=== RUN   TestA", "=== RUN   TestA/x", "--- FAIL: TestA/x (0.00s)", "--- FAIL: TestA (0.00s)", "FAIL"), failed,
+			"TestA/x fail"},
+		"fails a test that did not end": {verbose(
+			"=== RUN   TestA", "=== RUN   TestA/x", "panic: test timed out after 2m0s"), &console.Exited{Code: 2, Error: "exit status 2"},
+			"TestA/x fail, (package) fail"},
+		"fails a binary that failed after its tests": {verbose(
+			"=== RUN   TestA", "--- PASS: TestA (0.00s)", "PASS", "descriptors leaked"), failed,
+			"TestA pass, (package) fail"},
+		"fails a binary that did not end": {verbose(
+			"=== RUN   TestA", "--- PASS: TestA (0.00s)"), nil,
+			"TestA pass, (package) fail"},
+		"fails a binary without tests": {verbose("PASS"), ok, "(package) fail"},
+		"fails a binary that was not run": {"", &console.Exited{Code: -1, Error: "exec format error"},
+			"(package) fail"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &testBinary{pkg: "p", exit: c.exit}
+			b.output.WriteString(c.output)
+			all, err := b.tests(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, o := range all {
+				got = append(got, o.Name+" "+o.Result)
+				if o.Result == "fail" && o.Output == "" {
+					t.Errorf("%s failed without output", o.Name)
+				}
+			}
+			if s := strings.Join(got, ", "); s != c.want {
+				t.Errorf("got %q, want %q", s, c.want)
+			}
+		})
+	}
+}
+
+func TestReason(t *testing.T) {
+	for output, want := range map[string]string{
+		"=== RUN   T\n    a_test.go:7: UFFD_FEATURE_POISON (Linux 6.6)\n--- SKIP: T (0.00s)\n": "UFFD_FEATURE_POISON (Linux 6.6)",
+		"    a_test.go:7: tried\n    a_test.go:9: gave up\n":                                   "gave up",
+		"    a_test.go:7: two\n        lines\n":                                                "two lines",
+		"--- SKIP: T (0.00s)\n":                                                                "no reason given",
+	} {
+		if got := reason(output); got != want {
+			t.Errorf("%q: got %q, want %q", output, got, want)
+		}
+	}
+}
