@@ -34,10 +34,24 @@ lint: ## gofmt, go vet on every architecture, staticcheck
 verify: ## hold every offset and number against compilers, kernels' headers and kernels (INSTALL=1 installs compilers)
 	@$(GO) run ./verify $(if $(filter true,$(CI))$(INSTALL),-install)
 
+VM = $(GO) run ./verify/vm $(if $(KERNELS),-dir $(KERNELS)) $(if $(INSTALL),-install)
+
+.PHONY: vm results
+
+vm: ## boot kernels and run the live tests in them; KERNELS=DIR for images of your own, INSTALL=1 for qemu, ARGS='-h'
+	@$(VM) $(ARGS)
+
+results: ## make vm, and write what came of it to verify/RESULTS.md
+	@$(VM) -results verify/RESULTS.md $(ARGS)
+
 bench: ## run every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## fuzz the readers of foreign bytes, half a minute each
+	$(GO) test -run '^$$' -fuzz FuzzParsePackages -fuzztime 30s -fuzzminimizetime 1x ./verify/debian
+	$(GO) test -run '^$$' -fuzz FuzzIdentify -fuzztime 30s -fuzzminimizetime 1x ./verify/vm
+	$(GO) test -run '^$$' -fuzz FuzzTranscript -fuzztime 30s -fuzzminimizetime 1x ./verify/vm
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s -fuzzminimizetime 1x ./verify/vm/internal/console
 	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./gen/internal/cheader
 	$(GO) test -run '^$$' -fuzz FuzzMsg -fuzztime 30s ./runtime
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 30s -fuzzminimizetime 1x ./verify/btf

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
@@ -127,8 +128,12 @@ func TestPoisonIsAcceptedAndWritesOnlyUpdated(t *testing.T) {
 		if caught != poisoned {
 			t.Errorf("page %d: SIGBUS is %v, want %v", i, caught, poisoned)
 		}
-		if caught && uint64(addr) != address(b)+uint64(i*size+8) {
-			t.Errorf("page %d: SIGBUS at %#x, want %#x", i, addr, address(b)+uint64(i*size+8))
+		want := address(b) + uint64(i*size+8)
+		if runtime.GOARCH == "s390x" { // which reports the page that was touched
+			want &^= uint64(size - 1)
+		}
+		if caught && uint64(addr) != want {
+			t.Errorf("page %d: SIGBUS at %#x, want %#x", i, addr, want)
 		}
 	}
 }

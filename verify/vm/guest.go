@@ -41,6 +41,7 @@ func (g guest) run(ctx context.Context) (*transcript, error) {
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, g.command[0], g.command[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
