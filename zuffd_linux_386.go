@@ -253,14 +253,15 @@ const (
 
 	// UFFDIO_MOVE fills missing pages of private anonymous memory with pages of
 	// other such memory in the same process, which disappear there. Nothing is
-	// copied. Its argument is UffdioMove. Errors: EAGAIN (stopped short: see
-	// UffdioMove.Move), EINVAL (not in whole pages, empty, unknown mode,
-	// mappings that are not private and anonymous, or differ in protection or
-	// locking), EEXIST (a page is there already), ENOENT (the destination is not
-	// registered with this userfaultfd, or a source page is missing and
-	// UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES is not set), EBUSY (a source page is
-	// shared or pinned), EPERM, ENOMEM, ESRCH (the process is gone). See
-	// UFFDIO_MOVE(2const). Since Linux 6.8.
+	// copied. Only the process whose memory it is can do so. Its argument is
+	// UffdioMove. Errors: EAGAIN (stopped short: see UffdioMove.Move), EINVAL
+	// (not in whole pages, empty, unknown mode, mappings that are not private
+	// and anonymous, or differ in protection or locking, a destination that is
+	// not registered with this userfaultfd, another process's memory), EEXIST (a
+	// page is there already), ENOENT (nothing is mapped, or a source page is
+	// missing and UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES is not set), EBUSY (a source
+	// page is shared or pinned), EPERM, ENOMEM. See UFFDIO_MOVE(2const). Since
+	// Linux 6.8.
 	UFFDIO_MOVE = 0xc028aa05
 
 	// UFFDIO_WRITEPROTECT protects a range against writing, or lifts that
