@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 )
 
@@ -29,9 +31,26 @@ type event struct {
 	Action, Package, Test, Output string
 }
 
-// liveTests runs the live tests on the running kernel.
+// liveTests runs the live tests on the running kernel. One for amd64 can run
+// programs for 386, too, unless it was built or booted not to.
 func liveTests(ctx context.Context) ([]*outcomes, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-json"}, testPackages...)...)
+	all, err := goTest(ctx, runtime.GOARCH, testPackages...)
+	if err != nil || runtime.GOARCH != "amd64" {
+		return all, err
+	}
+	const compatible = "./verify/live"
+	probe := exec.CommandContext(ctx, "go", "test", "-count=1", "-run=^$", compatible)
+	probe.Env = append(os.Environ(), "GOARCH=386")
+	if probe.Run() != nil {
+		return all, nil
+	}
+	more, err := goTest(ctx, "386", compatible)
+	return append(all, more...), err
+}
+
+func goTest(ctx context.Context, goarch string, packages ...string) ([]*outcomes, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-json"}, packages...)...)
+	cmd.Env = append(os.Environ(), "GOARCH="+goarch)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -46,6 +65,7 @@ func liveTests(ctx context.Context) ([]*outcomes, error) {
 	failed := 0
 	for _, o := range all {
 		failed += o.failed
+		o.pkg += " for " + goarch
 	}
 	if err != nil && failed == 0 {
 		return nil, fmt.Errorf("go test: %w\n%s", err, stderr.Bytes())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/zuffd/uffd/headers"
@@ -30,6 +31,11 @@ func TestRunningKernel(t *testing.T) {
 	running, err := since.Parse(string(text))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if word, err := kernel.WordSize(); err != nil {
+		t.Fatal(err)
+	} else if mine := strconv.IntSize / 8; word != mine {
+		t.Skipf("a program of %d-byte words on a kernel of %d", mine, word)
 	}
 	compiled := bindings.Compiled()
 	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
