@@ -120,7 +120,7 @@ func (k kernel) fetch(ctx context.Context, cache *debian.Cache) (image, error) {
 	}
 	e, err := cache.Extract(ctx, q, bootable)
 	if err != nil {
-		return image{}, err
+		return image{}, fmt.Errorf("no image from Debian (-dir DIR boots your own): %w", err)
 	}
 	p, err := e.Path()
 	if err != nil {

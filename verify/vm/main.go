@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,6 +51,10 @@ func main() {
 	flag.BoolVar(&o.refresh, "refresh", false, "fetch Debian's package indexes anew")
 	flag.BoolVar(&o.list, "list", false, "list the kernels and boot none")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "vm: %q: there are flags only; -h lists them\n", flag.Args())
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := o.main(ctx, os.Stdout, os.Stderr); err != nil {
@@ -77,6 +82,9 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		return nil
 	}
+	if _, err := regexp.Compile(o.run); err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
 	if err := ensureMachines(ctx, stderr, chosen, o.install); err != nil {
 		return err
 	}
@@ -85,7 +93,7 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	r := &runner{log: &lockedWriter{w: stderr}}
+	r := &runner{log: &lockedWriter{w: stderr}, some: o.run != ""}
 	r.builder = builder{module: o.module, dir: tmp, job: job{Args: []string{"-test.v=test2json"}, Timeout: o.timeout}}
 	if o.run != "" {
 		r.builder.job.Args = append(r.builder.job.Args, "-test.run="+o.run)
@@ -96,7 +104,7 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		r.cache.Log, r.cache.Refresh = r.log, o.refresh
 	}
-	rep := report{Date: time.Now().UTC().Truncate(time.Second), Host: hostVersions(ctx, chosen)}
+	rep := report{Date: time.Now().UTC().Truncate(time.Second), Host: hostVersions(ctx, o.module, chosen)}
 	rep.Results = r.all(ctx, chosen, o.jobs)
 	rep.Seconds = time.Since(rep.Date).Seconds()
 	return rep.write(stdout, o)
@@ -106,6 +114,7 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 type runner struct {
 	log     io.Writer
 	cache   *debian.Cache
+	some    bool // not all tests are run
 	builder builder
 }
 
@@ -128,8 +137,11 @@ func (r *runner) all(ctx context.Context, chosen []kernel, jobs int) []*result {
 }
 
 // hostVersions tells what the results depend on beside the kernels.
-func hostVersions(ctx context.Context, chosen []kernel) []string {
+func hostVersions(ctx context.Context, module string, chosen []kernel) []string {
 	var all []string
+	if out, err := exec.CommandContext(ctx, "git", "-C", module, "describe", "--always", "--dirty").Output(); err == nil {
+		all = append(all, "uffd "+strings.TrimSpace(string(out)))
+	}
 	if out, err := exec.CommandContext(ctx, "go", "version").Output(); err == nil {
 		all = append(all, strings.TrimSpace(string(out)))
 	}

@@ -49,7 +49,7 @@ func TestReport(t *testing.T) {
 			"skipped:", "2  c (amd64/7.3 arm64/5.10)", "1  a | b",
 			"arm64/5.10: p B failed:", "got 1, want 2", "MCE: a warning",
 			"s390x/recent: "+errDeadline.Error(), "Kernel panic - not syncing",
-			"3 kernels: 1 tests passed, 1 failed, 3 skipped; 1 kernels did not finish")
+			"kernels: 3, of which 1 did not finish", "\n1 passed, 1 failed, 3 skipped\n")
 	})
 	t.Run("writes Markdown", func(t *testing.T) {
 		b, err := os.ReadFile(o.results)

@@ -96,7 +96,7 @@ func (r *runner) boot(ctx context.Context, k kernel, res *result) (err error) {
 	}
 	res.Guest, res.KernelLog = t.guest, t.kernel
 	for _, b := range t.binaries {
-		tests, err := b.tests(ctx)
+		tests, err := b.tests(ctx, r.some)
 		if err != nil {
 			return err
 		}

@@ -35,8 +35,9 @@ type event struct {
 // which the tests began. Only leaves are told: a test that ran subtests is
 // left out, unless it failed where none of them did. A test that began and did
 // not end has failed. A binary that crashed, hung, or failed without a failed
-// test is a failure of its own, under the name "(package)".
-func (b *testBinary) tests(ctx context.Context) ([]test, error) {
+// test is a failure of its own, under the name "(package)", and so is one that
+// ran no test, unless only some were to run.
+func (b *testBinary) tests(ctx context.Context, some bool) ([]test, error) {
 	input := b.output.String()
 	if b.exit == nil || b.exit.Code != 0 {
 		// The last test's outcome is told when something follows it.
@@ -54,7 +55,7 @@ func (b *testBinary) tests(ctx context.Context) ([]test, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.outcomes(events), nil
+	return b.outcomes(events, some), nil
 }
 
 func parseEvents(out []byte) ([]event, error) {
@@ -72,7 +73,7 @@ func parseEvents(out []byte) ([]event, error) {
 	}
 }
 
-func (b *testBinary) outcomes(events []event) []test {
+func (b *testBinary) outcomes(events []event, some bool) []test {
 	var order []string
 	all := make(map[string]*test)
 	output := make(map[string]string)
@@ -122,7 +123,7 @@ func (b *testBinary) outcomes(events []event) []test {
 		why = "the test binary did not end"
 	case b.exit.Code != 0 && (!failed || b.exit.Code != 1): // 1 is what a failed test makes it
 		why = "the test binary failed: " + b.exit.Error
-	case len(leaves) == 0:
+	case len(leaves) == 0 && !some:
 		why = "no test ran"
 	}
 	if why != "" {

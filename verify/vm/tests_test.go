@@ -25,35 +25,37 @@ func TestOutcomes(t *testing.T) {
 	for name, c := range map[string]struct {
 		output string
 		exit   *console.Exited
+		some   bool
 		want   string
 	}{
 		"counts leaves": {verbose(
 			"=== RUN   TestA", "=== RUN   TestA/x", "--- PASS: TestA/x (0.00s)", "=== RUN   TestA/y", "--- SKIP: TestA/y (0.00s)", "--- PASS: TestA (0.00s)",
-			"=== RUN   TestAB", "--- PASS: TestAB (0.00s)", "PASS"), ok,
+			"=== RUN   TestAB", "--- PASS: TestAB (0.00s)", "PASS"), ok, false,
 			"TestA/x pass, TestA/y skip, TestAB pass"},
 		"counts a parent that failed by itself": {verbose(
-			"=== RUN   TestA", "=== RUN   TestA/x", "--- PASS: TestA/x (0.00s)", "--- FAIL: TestA (0.00s)", "FAIL"), failed,
+			"=== RUN   TestA", "=== RUN   TestA/x", "--- PASS: TestA/x (0.00s)", "--- FAIL: TestA (0.00s)", "FAIL"), failed, false,
 			"TestA fail, TestA/x pass"},
 		"does not count a parent whose leaf failed": {verbose(
-			"=== RUN   TestA", "=== RUN   TestA/x", "--- FAIL: TestA/x (0.00s)", "--- FAIL: TestA (0.00s)", "FAIL"), failed,
+			"=== RUN   TestA", "=== RUN   TestA/x", "--- FAIL: TestA/x (0.00s)", "--- FAIL: TestA (0.00s)", "FAIL"), failed, false,
 			"TestA/x fail"},
 		"fails a test that did not end": {verbose(
-			"=== RUN   TestA", "=== RUN   TestA/x", "panic: test timed out after 2m0s"), &console.Exited{Code: 2, Error: "exit status 2"},
+			"=== RUN   TestA", "=== RUN   TestA/x", "panic: test timed out after 2m0s"), &console.Exited{Code: 2, Error: "exit status 2"}, false,
 			"TestA/x fail, (package) fail"},
 		"fails a binary that failed after its tests": {verbose(
-			"=== RUN   TestA", "--- PASS: TestA (0.00s)", "PASS", "descriptors leaked"), failed,
+			"=== RUN   TestA", "--- PASS: TestA (0.00s)", "PASS", "descriptors leaked"), failed, false,
 			"TestA pass, (package) fail"},
 		"fails a binary that did not end": {verbose(
-			"=== RUN   TestA", "--- PASS: TestA (0.00s)"), nil,
+			"=== RUN   TestA", "--- PASS: TestA (0.00s)"), nil, false,
 			"TestA pass, (package) fail"},
-		"fails a binary without tests": {verbose("PASS"), ok, "(package) fail"},
-		"fails a binary that was not run": {"", &console.Exited{Code: -1, Error: "exec format error"},
+		"fails a binary without tests":                        {verbose("PASS"), ok, false, "(package) fail"},
+		"may run none of a package when only some are wanted": {verbose("PASS"), ok, true, ""},
+		"fails a binary that was not run": {"", &console.Exited{Code: -1, Error: "exec format error"}, false,
 			"(package) fail"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &testBinary{pkg: "p", exit: c.exit}
 			b.output.WriteString(c.output)
-			all, err := b.tests(t.Context())
+			all, err := b.tests(t.Context(), c.some)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -42,7 +42,7 @@ func read(t *testing.T, lines []string) (*transcript, string) {
 	}
 	var all []string
 	for _, b := range tr.binaries {
-		tests, err := b.tests(t.Context())
+		tests, err := b.tests(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,5 +64,5 @@ func TestBoot(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v\n%s%s", err, progress.String(), out.String())
 	}
-	contains(t, out.String(), "amd64/7.3", "7.3.", "4 KiB", "1 kernels:")
+	contains(t, out.String(), "amd64/7.3", "7.3.", "4 KiB", "kernels: 1, of which 0")
 }
