@@ -43,7 +43,7 @@ func (b *testBinary) tests(ctx context.Context, some bool) ([]test, error) {
 		// The last test's outcome is told when something follows it.
 		input = strings.TrimSuffix(input, "\n") + "\n\x16FAIL\n"
 	}
-	cmd := exec.CommandContext(ctx, "go", "tool", "test2json")
+	cmd := exec.CommandContext(ctx, "go", "tool", "test2json", "-t") // -t adds how long tests took
 	cmd.Stdin = strings.NewReader(input)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -73,6 +73,15 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+func TestOutcomesTellTime(t *testing.T) {
+	b := &testBinary{exit: &console.Exited{}}
+	b.output.WriteString(verbose("=== RUN   TestA", "--- PASS: TestA (1.25s)", "PASS"))
+	all, err := b.tests(t.Context(), false)
+	if err != nil || len(all) != 1 || all[0].Seconds != 1.25 {
+		t.Errorf("got %+v, %v", all, err)
+	}
+}
+
 func TestReason(t *testing.T) {
 	for output, want := range map[string]string{
 		"=== RUN   T\n    a_test.go:7: UFFD_FEATURE_POISON (Linux 6.6)\n--- SKIP: T (0.00s)\n": "UFFD_FEATURE_POISON (Linux 6.6)",
