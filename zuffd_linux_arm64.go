@@ -115,7 +115,9 @@ const (
 	UFFD_FEATURE_MINOR_SHMEM = 0x400
 
 	// UFFD_FEATURE_EXACT_ADDRESS: a fault's message tells the address that was
-	// accessed; without it, the first byte of its page. Since Linux 5.18.
+	// accessed; without it, the first byte of its page. s390x, whose hardware
+	// reports no more than the page, tells that with this feature too. Since
+	// Linux 5.18.
 	UFFD_FEATURE_EXACT_ADDRESS = 0x800
 
 	// UFFD_FEATURE_WP_HUGETLBFS_SHMEM: shared and hugetlb memory can be

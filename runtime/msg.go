@@ -65,7 +65,7 @@ func (f PagefaultFlags) String() string { return pagefaultFlagNames.format(uint6
 // A Pagefault is a thread that waits for a page. One fault can be delivered
 // several times: a signal makes the thread fault again.
 type Pagefault struct {
-	Address  uint64 // the page's first byte, or the byte itself with FeatureExactAddress
+	Address  uint64 // the page's first byte, or the byte itself with FeatureExactAddress, where the hardware tells
 	Flags    PagefaultFlags
 	ThreadID uint32 // with FeatureThreadID, in the reader's PID namespace; else 0
 }

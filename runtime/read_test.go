@@ -47,6 +47,10 @@ func faulting(t *testing.T, c userfaultfd.Config, pages, threads int) (*userfaul
 	return f, m
 }
 
+// exactAddresses reports whether the hardware tells more of a fault than the
+// page.
+const exactAddresses = runtime.GOARCH != "s390x"
+
 func TestRead(t *testing.T) {
 	t.Run("brings as many messages as there are", func(t *testing.T) {
 		f, m := faulting(t, userfaultfd.Config{}, 4, 4)
@@ -112,7 +116,7 @@ func TestRead(t *testing.T) {
 			at := m.Range().Start + 77
 			done := during(func() error { return carry(at, false) })
 			want := m.Range().Start
-			if exact {
+			if exact && exactAddresses {
 				want = at
 			}
 			if p := fault(t, f); p.Address != want {

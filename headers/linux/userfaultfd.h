@@ -174,7 +174,9 @@
 
 /*
  * UFFD_FEATURE_EXACT_ADDRESS: a fault's message tells the address that was
- * accessed; without it, the first byte of its page. Since Linux 5.18.
+ * accessed; without it, the first byte of its page. s390x, whose hardware
+ * reports no more than the page, tells that with this feature too. Since Linux
+ * 5.18.
  */
 #define UFFD_FEATURE_EXACT_ADDRESS (1 << 11)
 
