@@ -122,11 +122,7 @@ func TestNothingAllocates(t *testing.T) {
 		for i := 0; i < 16; i += 2 {
 			m.Bytes()[i*m.PageSize()] = 1
 		}
-		p, err := userfaultfd.OpenPagemap(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := openPagemap(t)
 		s := userfaultfd.ScanWritten(m.Range(), false)
 		w := userfaultfd.NewWalker(p, s, make([]userfaultfd.PageRegion, 3))
 		zero(t, "a walk", func() {

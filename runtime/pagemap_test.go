@@ -9,6 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openPagemap opens this process's page tables.
+func openPagemap(t testing.TB) *userfaultfd.Pagemap {
+	t.Helper()
+	p, err := userfaultfd.OpenPagemap(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
 func TestScanWritten(t *testing.T) {
 	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
 		f := open(t, userfaultfd.FeatureWPAsync|protectable(kind))
@@ -43,11 +54,7 @@ func TestScanWritten(t *testing.T) {
 		open(t, userfaultfd.FeatureWPAsync)
 		m := mapMemory(t, userfaultfd.Anonymous, 1)
 		m.Bytes()[0] = 1
-		p, err := userfaultfd.OpenPagemap(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := openPagemap(t)
 		s := userfaultfd.ScanWritten(m.Range(), true)
 		if _, _, err := p.Scan(&s, make([]userfaultfd.PageRegion, 1)); !errors.Is(err, unix.EPERM) {
 			t.Errorf("got %v, want EPERM", err)
@@ -60,11 +67,7 @@ func TestScanWritten(t *testing.T) {
 		for i := range 4 {
 			m.Bytes()[i*m.PageSize()] = 1
 		}
-		p, err := userfaultfd.OpenPagemap(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
+		p := openPagemap(t)
 		s := userfaultfd.ScanWritten(m.Range(), false)
 		s.MaxPages = 3
 		regions := make([]userfaultfd.PageRegion, 4)

@@ -3,6 +3,7 @@ package userfaultfd_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -159,13 +160,29 @@ func TestRWProtect(t *testing.T) {
 		})
 		t.Run("asynchronously, lets accesses pass and tells of them", func(t *testing.T) {
 			f, m := setup(t, userfaultfd.FeatureRWPAsync)
-			_ = f
-			if err := within(t, "the read", touch(m.Page(2), m.PageSize(), false)); err != nil {
-				t.Fatal(err)
+			access := func(i int) {
+				t.Helper()
+				if err := within(t, "the read", touch(m.Page(i), m.PageSize(), false)); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if got := scanned(t, userfaultfd.ScanAccessed(m.Range(), nil)); len(got) != 1 || got[0] != m.Page(2) {
-				t.Errorf("accessed: %v, want %v", got, m.Page(2))
+			found := func(what string, s userfaultfd.Scan, want ...userfaultfd.Range) {
+				t.Helper()
+				if got := scanned(t, s); !slices.Equal(got, want) {
+					t.Errorf("%s: %v, want %v", what, got, want)
+				}
 			}
+			access(2)
+			found("accessed", userfaultfd.ScanAccessed(m.Range(), nil), m.Page(2))
+			found("accessed, and reset", userfaultfd.ScanAccessed(m.Range(), f), m.Page(2))
+			found("accessed after the reset", userfaultfd.ScanAccessed(m.Range(), f))
+			access(0)
+			access(2)
+			found("accessed after that", userfaultfd.ScanAccessed(m.Range(), f), m.Page(0), m.Page(2))
+			access(0)
+			found("idle", userfaultfd.ScanIdle(m.Range()), userfaultfd.Range{Start: m.Page(1).Start, Len: 3 * m.Page(0).Len})
+			f.Close()
+			filled(t, m.Bytes(), 6)
 		})
 		t.Run("switches between the two by SetMode", func(t *testing.T) {
 			f, m := setup(t, userfaultfd.FeatureRWPAsync)
@@ -201,11 +218,7 @@ func TestRWProtect(t *testing.T) {
 // scanned returns the ranges that a scan of this process finds.
 func scanned(t *testing.T, s userfaultfd.Scan) []userfaultfd.Range {
 	t.Helper()
-	p, err := userfaultfd.OpenPagemap(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := openPagemap(t)
 	var all []userfaultfd.Range
 	w := userfaultfd.NewWalker(p, s, make([]userfaultfd.PageRegion, 2)) // small, so that it has to go on
 	for w.Next() {

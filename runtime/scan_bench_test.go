@@ -26,11 +26,7 @@ func BenchmarkScan(b *testing.B) {
 			if err := f.WriteProtect(m.Range(), userfaultfd.WriteProtectWP); err != nil {
 				b.Fatal(err)
 			}
-			pagemap, err := userfaultfd.OpenPagemap(0)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.Cleanup(func() { pagemap.Close() })
+			pagemap := openPagemap(b)
 
 			want := 0
 			write := func(int) error {

@@ -253,21 +253,8 @@ func TestPoisonErrors(t *testing.T) {
 func TestPoisonStaysInItsAddressSpace(t *testing.T) {
 	fd := poisonable(t)
 	size := os.Getpagesize()
-	memfd, err := unix.MemfdCreate("live", unix.MFD_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(memfd)
-	if err := unix.Ftruncate(memfd, int64(size)); err != nil {
-		t.Fatal(err)
-	}
 	var maps [2][]byte
-	for i := range maps {
-		if maps[i], err = unix.Mmap(memfd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Munmap(maps[i])
-	}
+	maps[0], maps[1] = shared(t, 1)
 	maps[1][0] = 42
 	private := pages(t, 1)
 	register(t, fd, maps[0])
