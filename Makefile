@@ -6,7 +6,7 @@ export CGO_ENABLED ?= 0
 # The architectures of the bindings.
 ARCHES = 386 amd64 arm arm64 loong64 mips64le ppc64le riscv64 s390x
 
-.PHONY: all help generate check poison test lint verify bench fuzz
+.PHONY: all help generate check poison test lint verify vm results bench fuzz
 
 all: generate poison ## regenerate the bindings, and poison a page before your eyes (the default)
 
@@ -35,8 +35,6 @@ verify: ## hold every offset and number against compilers, kernels' headers and 
 	@$(GO) run ./verify $(if $(filter true,$(CI))$(INSTALL),-install)
 
 VM = $(GO) run ./verify/vm $(if $(KERNELS),-dir $(KERNELS)) $(if $(INSTALL),-install)
-
-.PHONY: vm results
 
 vm: ## boot kernels and run the live tests in them; KERNELS=DIR for images of your own, INSTALL=1 for qemu, ARGS='-h'
 	@$(VM) $(ARGS)

@@ -1,6 +1,7 @@
 // Package uffd is the binary interface of Linux's userfaultfd(2), and of the
 // PAGEMAP_SCAN ioctl that goes with it: every constant, ioctl number and
-// structure of Linux 7.3, for each architecture, without cgo.
+// structure of Linux 7.3, without cgo, for 386, amd64, arm, arm64, loong64,
+// mips64le, ppc64le, riscv64 and s390x.
 //
 // The package has no functions of its own. Programs that want to open a
 // userfaultfd and use it safely find that in
