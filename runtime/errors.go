@@ -137,9 +137,11 @@ func unsupported(missing Features) error {
 
 // kernelRelease returns the running kernel's release, as uname -r prints it.
 func kernelRelease() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return ""
-	}
+	u := uname()
 	return unix.ByteSliceToString(u.Release[:])
+}
+
+func uname() (u unix.Utsname) {
+	unix.Uname(&u) // fails for no buffer of the program's own
+	return u
 }

@@ -32,7 +32,7 @@ const (
 	FeatureWPAsync          Features = uffd.UFFD_FEATURE_WP_ASYNC           // since Linux 6.7
 	FeatureMove             Features = uffd.UFFD_FEATURE_MOVE               // since Linux 6.8
 	FeatureRWP              Features = uffd.UFFD_FEATURE_RWP                // since Linux 7.3
-	FeatureRWPAsync         Features = uffd.UFFD_FEATURE_RWP_ASYNC          // since Linux 7.3
+	FeatureRWPAsync         Features = uffd.UFFD_FEATURE_RWP_ASYNC          // since Linux 7.3; brings FeatureRWP
 )
 
 var featureNames = bitNames{"UFFD_FEATURE_", [64]string{

@@ -23,21 +23,18 @@ type File struct {
 	reader   reader
 }
 
-// newFile makes a File of fd, which is closed if that fails.
-func newFile(fd int, features Features, ioctls Ioctls) (*File, error) {
+// newFile makes a File of fd, which is the caller's if that fails. foreign says
+// that others may share the open file.
+func newFile(fd int, features Features, ioctls Ioctls, foreign bool) (*File, error) {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil {
-		unix.Close(fd)
 		return nil, &Error{Op: "fcntl", Err: err}
 	}
 	f := &File{features: features, ioctls: ioctls, blocking: flags&unix.O_NONBLOCK == 0}
 	f.descriptor.open(fd, "userfaultfd")
-	f.raw, err = f.file.SyscallConn()
-	if err != nil {
-		f.Close()
-		return nil, &Error{Op: "userfaultfd", Err: err}
-	}
+	f.raw, _ = f.file.SyscallConn() // fails for no file that is open
 	f.reader.init()
+	f.reader.foreign, f.reader.forks = foreign, features&FeatureEventFork != 0
 	return f, nil
 }
 
@@ -48,8 +45,12 @@ func newFile(fd int, features Features, ioctls Ioctls) (*File, error) {
 // When the last descriptor of a userfaultfd is closed (a duplicate may be in
 // another process, or made by [File.Dup]), the kernel unregisters all of its
 // memory and lets every thread go that waits for a fault. Such a thread finds
-// a page of zeros. A handler that gives up must therefore poison the range
-// first, or hand the descriptor on.
+// a page of zeros where the page was missing, and passes where it was
+// protected. A handler that gives up must therefore poison the range first,
+// or hand the descriptor on.
+//
+// Ending a read of a blocking f makes the open file non-blocking for a moment:
+// a read of whoever shares it can fail with EAGAIN.
 func (f *File) Close() error {
 	if err := f.descriptor.close(f.interruptReader); err != nil {
 		return &Error{Op: "close", Err: err}
@@ -69,7 +70,8 @@ func (f *File) Blocking() bool { return f.blocking }
 
 // Dup returns a new descriptor of the same userfaultfd, for
 // exec.Cmd.ExtraFiles or to keep the userfaultfd alive. It has the
-// close-on-exec flag, and is the caller's to close.
+// close-on-exec flag, and is the caller's to close. Whether it blocks must be
+// left as it is: the two share that.
 func (f *File) Dup() (*os.File, error) {
 	if err := f.acquire(); err != nil {
 		return nil, &Error{Op: "dup", Err: err}

@@ -16,16 +16,22 @@ import (
 // done with it. The descriptor belongs to the File from then on, and gets the
 // close-on-exec flag; with an error it stays the caller's, untouched.
 //
-// Whether it blocks is left as it is. A descriptor that is no userfaultfd is
-// unix.ENOTTY, a closed one unix.EBADF, and one without the handshake
-// unix.EINVAL.
+// Whether it blocks is left as it is, and has to stay so: all who share the
+// open file share that flag. One of them who makes it blocking makes reads
+// ignore deadlines and Close until a message comes.
+//
+// A descriptor that is no userfaultfd is unix.ENOTTY, a closed one unix.EBADF,
+// and one without the handshake unix.EINVAL.
 func NewFile(fd int) (*File, error) {
 	if err := check(fd); err != nil {
 		return nil, err
 	}
 	features, ioctls := fdinfo(fd)
-	unix.CloseOnExec(fd)
-	return newFile(fd, features, ioctls)
+	f, err := newFile(fd, features, ioctls, true)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	return f, err
 }
 
 // DupFile is [NewFile] of a duplicate of file's descriptor. file stays the
@@ -55,36 +61,30 @@ func DupFile(file *os.File) (*File, error) {
 
 // check reports whether fd is a userfaultfd after its handshake.
 func check(fd int) error {
-	// Waking an empty range does nothing: a userfaultfd says EINVAL, any
-	// other file ENOTTY. An ioctl is not sent to a file of another kind where
-	// /proc can tell first.
+	// An ioctl is not sent to a file of another kind where /proc can tell
+	// first.
 	if link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil && link != "anon_inode:[userfaultfd]" {
 		return &Error{Op: "NewFile", Err: fmt.Errorf("%w: descriptor %d is %s, no userfaultfd", unix.ENOTTY, fd, link)}
 	}
-	var none uffd.UffdioRange
-	if errno := ioctl(fd, uffd.UFFDIO_WAKE, unsafe.Pointer(&none)); errno != unix.EINVAL {
+	// Waking threads that wait for a page is harmless, and before the
+	// handshake every ioctl but UFFDIO_API is refused.
+	page := uffd.UffdioRange{Start: 1 << 30, Len: uint64(os.Getpagesize())}
+	switch errno := ioctl(fd, uffd.UFFDIO_WAKE, unsafe.Pointer(&page)); errno {
+	case 0:
+		return nil
+	case unix.EINVAL:
+		return &Error{Op: "NewFile", Err: fmt.Errorf("%w: descriptor %d: the handshake (UFFDIO_API) was not done", errno, fd)}
+	default:
 		return &Error{Op: "NewFile", Err: fmt.Errorf("descriptor %d: %w", fd, errno)}
 	}
-	// poll(2) reports an error for one without the handshake, but so it does
-	// for a blocking one; a read of no room says EINVAL for both. Only the
-	// handshake itself would tell, and would do it.
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil {
-		return &Error{Op: "fcntl", Err: err}
-	}
-	if flags&unix.O_NONBLOCK == 0 {
-		return nil
-	}
-	if _, err := unix.Poll(p, 0); err == nil && p[0].Revents&unix.POLLERR != 0 {
-		return &Error{Op: "NewFile", Err: fmt.Errorf("%w: descriptor %d: the handshake (UFFDIO_API) was not done", unix.EINVAL, fd)}
-	}
-	return nil
 }
 
 // initialized is the bit that the kernel keeps for itself among a
 // userfaultfd's features, from Linux 5.16 on: the handshake was done.
 const initialized = 1 << 31
+
+// rangeIoctls are the operations on ranges, which /proc lists with the others.
+const rangeIoctls = IoctlWake | IoctlCopy | IoctlZeropage | IoctlMove | IoctlWriteProtect | IoctlContinue | IoctlPoison | IoctlRWProtect
 
 // fdinfo reads what /proc says of a userfaultfd: "API: aa:features:ioctls" in
 // hexadecimal. Where /proc is missing, both are empty: nothing depends on
@@ -109,7 +109,7 @@ func parseFdinfo(s string) (Features, Ioctls) {
 		}
 		features, _ := strconv.ParseUint(fields[1], 16, 64)
 		ioctls, _ := strconv.ParseUint(fields[2], 16, 64)
-		return Features(features &^ initialized), Ioctls(ioctls)
+		return Features(features &^ initialized), Ioctls(ioctls) &^ rangeIoctls
 	}
 	return 0, 0
 }

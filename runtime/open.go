@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"unsafe"
 
@@ -86,6 +85,9 @@ func Open(c Config) (*File, error) {
 		return nil, unsupported(missing)
 	}
 	want := c.Features | c.Optional&Features(kernel.Features)
+	if want&FeatureRWPAsync != 0 {
+		want |= FeatureRWP // without which the kernel refuses it
+	}
 
 	// The way that has just worked works again.
 	c.Method = method
@@ -107,7 +109,11 @@ func Open(c Config) (*File, error) {
 	if want&FeatureWPAsync != 0 {
 		want |= FeatureWPUnpopulated // implied, says the kernel
 	}
-	return newFile(fd, want, Ioctls(api.Ioctls))
+	f, err := newFile(fd, want, Ioctls(api.Ioctls), false)
+	if err != nil {
+		unix.Close(fd)
+	}
+	return f, err
 }
 
 // ask returns what the kernel has, learnt on a descriptor of its own, and the
@@ -122,7 +128,7 @@ func ask(c Config) (uffd.UffdioApi, Method, error) {
 	if errno != 0 {
 		return uffd.UffdioApi{}, 0, &Error{Op: "UFFDIO_API", Err: errno}
 	}
-	if claimsWPInVain(runtime.GOARCH, kernelRelease()) {
+	if u := uname(); claimsWPInVain(unix.ByteSliceToString(u.Machine[:]), unix.ByteSliceToString(u.Release[:])) {
 		api.Features &^= uffd.UFFD_FEATURE_PAGEFAULT_FLAG_WP
 	}
 	return api, method, nil
@@ -131,9 +137,9 @@ func ask(c Config) (uffd.UffdioApi, Method, error) {
 // claimsWPInVain reports whether a kernel's word on write protection is not
 // to be believed. Before Linux 5.15 every architecture claimed the feature, let
 // memory be registered for it and protected, and then let writes through; only
-// x86 really had it.
-func claimsWPInVain(goarch, release string) bool {
-	return goarch != "amd64" && releaseLess(release, "5.15")
+// x86-64 really had it. machine and release are those of uname(2).
+func claimsWPInVain(machine, release string) bool {
+	return machine != "x86_64" && releaseLess(release, "5.15")
 }
 
 // handshake issues UFFDIO_API. The features that come back are all that the

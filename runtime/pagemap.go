@@ -87,7 +87,11 @@ type Scan struct {
 	Mask     PageCategories
 	AnyOf    PageCategories
 	Return   PageCategories // what PageRegion.Categories is to tell
-	MaxPages uint64         // stop after so many pages that match; 0 is no limit
+
+	// MaxPages stops the scan after so many pages that match, of the system's
+	// page size; 0 is no limit. On hugetlb memory a scan that protects what it
+	// finds takes whole huge pages, or not at all: let it be a multiple.
+	MaxPages uint64
 
 	// RWProtect, if not nil, protects the regions that were found against
 	// access ([File.RWProtect]) before the scan returns. The kernel's own
@@ -99,7 +103,8 @@ type Scan struct {
 // reset they are write-protected again in the same step, so that no write is
 // lost between two such scans. r is registered with RegisterWP on a
 // userfaultfd that has FeatureWPAsync; elsewhere a scan with reset stops with
-// unix.EPERM.
+// unix.EPERM. A page of anonymous memory that was discarded since it was
+// protected counts as written; one of shared memory does not.
 func ScanWritten(r Range, reset bool) Scan {
 	s := Scan{Range: r, Mask: PageIsWritten, Return: PageIsWritten}
 	if reset {
@@ -145,12 +150,17 @@ func (r PageRegion) Categories() PageCategories { return PageCategories(r.raw.Ca
 // full or until s.MaxPages have matched. It returns the number of regions
 // and where it stopped: a scan of the rest begins there, unless that is the
 // end of the range. It does not allocate. With an empty regions it reports
-// nothing, and only protects.
+// nothing, and only protects. Of a process that has exited there is nothing
+// to find, and no error.
+//
+// With an error, too, a scan that protects returns the regions that it found
+// before: their pages are protected already, and no later scan will tell of
+// them.
 //
 // Errors: unix.EPERM (see ScanCheckWPAsync), unix.EINVAL (alignment, unknown
 // flags or categories), unix.EFAULT, unix.ENOMEM; [UnsupportedError] before
-// Linux 6.7; those of [File.RWProtect], with the regions that were found, all
-// of them accessed, of which not all are protected. See PAGEMAP_SCAN(2const).
+// Linux 6.7; those of [File.RWProtect], after which not all regions are
+// protected. See PAGEMAP_SCAN(2const).
 func (p *Pagemap) Scan(s *Scan, regions []PageRegion) (n int, next uint64, err error) {
 	if err := p.acquire(); err != nil {
 		return 0, s.Range.Start, &Error{Op: "PAGEMAP_SCAN", Range: s.Range, Err: err}
@@ -169,6 +179,9 @@ func (p *Pagemap) Scan(s *Scan, regions []PageRegion) (n int, next uint64, err e
 		Category_anyof_mask: uint64(s.AnyOf),
 		Return_mask:         uint64(s.Return),
 	}
+	if s.Flags&ScanWPMatching != 0 {
+		clear(regions) // so that those written before an error can be told
+	}
 	got, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), uffd.PAGEMAP_SCAN, uintptr(unsafe.Pointer(&arg)))
 	runtime.KeepAlive(regions)
 	switch errno {
@@ -184,5 +197,12 @@ func (p *Pagemap) Scan(s *Scan, regions []PageRegion) (n int, next uint64, err e
 	case unix.ENOTTY:
 		return 0, s.Range.Start, &UnsupportedError{Name: "PAGEMAP_SCAN", Since: "6.7"}
 	}
-	return 0, s.Range.Start, &Error{Op: "PAGEMAP_SCAN", Range: s.Range, Err: errno}
+	next = s.Range.Start
+	if s.Flags&ScanWPMatching != 0 {
+		for n < len(regions) && regions[n].raw.End != 0 {
+			next = regions[n].raw.End
+			n++
+		}
+	}
+	return n, next, &Error{Op: "PAGEMAP_SCAN", Range: s.Range, Err: errno}
 }

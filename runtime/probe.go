@@ -60,7 +60,7 @@ func Probe() (*Support, error) {
 		}
 	}
 	if best == nil {
-		_, _, err := create(Config{UserModeOnly: true})
+		_, _, err := ask(Config{UserModeOnly: true})
 		return s, err
 	}
 	for memory := range Memory(len(memoryNames)) {
@@ -172,6 +172,8 @@ func okOr(err error) string {
 	switch {
 	case err == nil:
 		return "yes"
+	case errors.As(err, &missing) && missing.Hint != "":
+		return "no: not in this kernel, although since Linux " + orUnknown(missing.Since)
 	case errors.As(err, &missing):
 		return "no: since Linux " + orUnknown(missing.Since)
 	case errors.As(err, &errno):

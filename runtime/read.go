@@ -23,12 +23,16 @@ import (
 // deadline and with [os.ErrClosed] when f is closed. An empty buf is
 // unix.EINVAL. See read(2) and userfaultfd(2).
 //
-// A FORK message carries a descriptor that is the caller's from then on.
+// A FORK message carries a descriptor that is the caller's from then on. It
+// has the close-on-exec flag; where f is blocking, and came from a process that
+// opened it without that flag, a program that is started at the same moment
+// may inherit it.
 func (f *File) Read(buf []Msg) (int, error) { return f.ReadContext(context.Background(), buf) }
 
 // ReadContext is [File.Read] that ends with ctx's error when ctx is done.
-// Nothing is lost then: messages stay where they are. With a blocking f and a
-// ctx that can be done it fails at once with [os.ErrNoDeadline].
+// Nothing is lost then: messages stay where they are. With a ctx that can be
+// done it allocates, and with a blocking f besides it fails at once with
+// [os.ErrNoDeadline].
 func (f *File) ReadContext(ctx context.Context, buf []Msg) (int, error) {
 	n, err := f.read(ctx, buf)
 	if err != nil {
@@ -71,6 +75,11 @@ type reader struct {
 	n     int
 	errno unix.Errno
 	step  func(fd uintptr) bool
+
+	// foreign is set for a descriptor that others may share: what its flags
+	// are is not ours to say.
+	foreign bool
+	forks   bool // FORK messages may come
 
 	mu          sync.Mutex
 	deadline    time.Time // the caller's
@@ -127,15 +136,7 @@ func (f *File) read(ctx context.Context, buf []Msg) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	msgs := buf[:r.n]
-	for i := range msgs {
-		if msgs[i].Event() == EventFork {
-			// The kernel passes the parent descriptor's flags on, and that
-			// may come from a process that did not set this one.
-			unix.CloseOnExec(msgs[i].Fork().FD)
-		}
-	}
-	return len(msgs), nil
+	return r.n, nil
 }
 
 // wait reads through the network poller.
@@ -168,13 +169,10 @@ func (f *File) wait(ctx context.Context) error {
 	}
 }
 
-// tryRead reads what there is, and reports whether the wait is over. It does
-// not tell the scheduler: the descriptor does not block.
+// tryRead reads what there is, and reports whether the wait is over.
 func (r *reader) tryRead(fd uintptr) bool {
 	for {
-		// The buffer is on the heap, as r holds it (package unsafe, rule 4).
-		n, _, errno := syscall.RawSyscall6(unix.SYS_READ, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize), 0, 0, 0)
+		n, errno := r.readMessages(fd)
 		switch errno {
 		case unix.EINTR:
 			continue
@@ -183,11 +181,50 @@ func (r *reader) tryRead(fd uintptr) bool {
 			// makes a waiting thread leave and fault again.
 			return false
 		}
-		r.n, r.errno = int(n)/MsgSize, errno
-		if errno != 0 {
-			r.n = 0
-		}
+		r.n, r.errno = n, errno
 		return true
+	}
+}
+
+// readMessages reads once from a descriptor that does not block.
+//
+// Where it is ours alone, the scheduler is not told. Another process that
+// shares the open file can take O_NONBLOCK away at any time; a read that then
+// blocked with a processor in its hands would stop the whole program at the
+// next garbage collection. That is not to be in others' power.
+func (r *reader) readMessages(fd uintptr) (n int, errno unix.Errno) {
+	var size uintptr
+	switch {
+	case !r.foreign:
+		// The buffer is on the heap, as r holds it (package unsafe, rule 4).
+		size, _, errno = syscall.RawSyscall6(unix.SYS_READ, fd,
+			uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize), 0, 0, 0)
+	case r.forks:
+		// A child's descriptor has close-on-exec only if its parent's was
+		// opened so. No program is to be started before it is set.
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		fallthrough
+	default:
+		size, _, errno = syscall.Syscall(unix.SYS_READ, fd,
+			uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize))
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	n = int(size) / MsgSize
+	if r.foreign && r.forks {
+		closeOnExec(r.buf[:n])
+	}
+	return n, 0
+}
+
+// closeOnExec sets that flag for the descriptors that messages bring.
+func closeOnExec(msgs []Msg) {
+	for i := range msgs {
+		if msgs[i].Event() == EventFork {
+			unix.CloseOnExec(msgs[i].Fork().FD)
+		}
 	}
 }
 
@@ -202,13 +239,19 @@ func (f *File) waitBlocking() error {
 		if f.isClosed() {
 			return os.ErrClosed
 		}
-		n, _, errno := unix.Syscall(unix.SYS_READ, uintptr(f.fd),
+		n, _, errno := syscall.Syscall(unix.SYS_READ, uintptr(f.fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize))
 		switch errno {
 		case 0:
 			r.n = int(n) / MsgSize
+			closeOnExec(r.buf[:r.n])
 			return nil
-		case unix.EINTR, unix.EAGAIN:
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			// Whoever shares the file has made it non-blocking, or a Close is
+			// about to end this read.
+			unix.Poll([]unix.PollFd{{Fd: int32(f.fd), Events: unix.POLLIN}}, -1)
 			continue
 		}
 		return errno
@@ -262,18 +305,18 @@ func (f *File) staleInterrupt() bool {
 // interruptBlocking ends a read(2) that holds a thread. Closing the descriptor
 // would not: the read goes on with the file. A signal makes the kernel start
 // the read anew, and that returns at once if the file no longer blocks. The
-// flag belongs to the open file, which other processes may share, so it is put
-// back once the reader is out. SIGURG is the signal that the Go runtime itself
-// sends to its threads at any time.
+// flag belongs to the open file, which other processes may share, so it is
+// changed only while there is a reader, each time anew, since another Close
+// may have put it back. SIGURG is the signal that the Go runtime itself sends
+// to its threads at any time.
 func (f *File) interruptBlocking() {
 	r := &f.reader
-	if unix.SetNonblock(f.fd, true) != nil {
-		return
-	}
+	changed := false
 	for {
 		r.mu.Lock()
 		tid := r.tid
 		if tid != 0 {
+			changed = unix.SetNonblock(f.fd, true) == nil || changed
 			unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
 		}
 		r.mu.Unlock()
@@ -282,5 +325,7 @@ func (f *File) interruptBlocking() {
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
-	unix.SetNonblock(f.fd, false)
+	if changed {
+		unix.SetNonblock(f.fd, false)
+	}
 }

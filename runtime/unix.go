@@ -11,16 +11,17 @@ import (
 // SendTo sends f's descriptor (SCM_RIGHTS) over a unix socket, with p beside
 // it. f stays open, and the receiver's descriptor is of the same userfaultfd:
 // it goes on serving this process's memory when f is closed. An empty p is
-// sent as one zero byte, since a descriptor cannot travel alone.
+// sent as one zero byte, since a descriptor cannot travel alone. Whether it
+// blocks must be left as it is by the receiver: the two share that.
 func (f *File) SendTo(c *net.UnixConn, p []byte) error {
 	if err := f.acquire(); err != nil {
 		return &Error{Op: "sendmsg", Err: err}
 	}
-	defer f.release()
 	if len(p) == 0 {
 		p = []byte{0}
 	}
 	n, oobn, err := c.WriteMsgUnix(p, unix.UnixRights(f.fd), nil)
+	f.release()
 	if err != nil {
 		return &Error{Op: "sendmsg", Err: err}
 	}
@@ -41,7 +42,8 @@ func (f *File) SendTo(c *net.UnixConn, p []byte) error {
 // ReceiveFrom receives a userfaultfd that another process sent over a unix
 // socket, after its handshake, and up to len(p) bytes beside it, of which it
 // returns the number. p must have room for one byte at least. A stream may
-// bring the rest of what was sent later; the caller reads it from c. The descriptor
+// bring the rest of what was sent later; the caller reads it from c. A packet
+// that is longer than p is unix.EMSGSIZE. The descriptor
 // is the File's, with the close-on-exec flag. Other descriptors that came with
 // the message are closed; without a userfaultfd among them the error is
 // unix.ENOTTY.
@@ -60,6 +62,9 @@ func ReceiveFrom(c *net.UnixConn, p []byte) (f *File, n int, err error) {
 			unix.Close(fd)
 		}
 	}()
+	if err == nil && flags&unix.MSG_TRUNC != 0 {
+		err = fmt.Errorf("%w: the packet is longer than the %d bytes there was room for", unix.EMSGSIZE, len(p))
+	}
 	if err == nil && flags&unix.MSG_CTRUNC != 0 {
 		err = fmt.Errorf("more than %d descriptors in one message", maxDescriptors)
 	}
