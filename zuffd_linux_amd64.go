@@ -211,21 +211,22 @@ const (
 	// CAP_SYS_PTRACE). See UFFDIO_API(2const). Since Linux 4.3.
 	UFFDIO_API = 0xc018aa3f
 
-	// UFFDIO_REGISTER asks for the faults of a range of memory. Its argument is
-	// UffdioRegister. Registering a range again replaces its mode. Errors:
-	// EINVAL (not in whole pages, empty, nothing mapped, memory that cannot be
-	// registered in this mode, unknown mode), EBUSY (registered with another
-	// userfaultfd), ENOMEM (a hole in the range's mappings, or no memory), EPERM
-	// (a shared mapping that may never be written), ESRCH (the process is gone).
-	// See UFFDIO_REGISTER(2const). Since Linux 4.3.
+	// UFFDIO_REGISTER asks for the faults of a range of memory; holes in it are
+	// passed over. Its argument is UffdioRegister. To change the mode of a
+	// range, unregister it first: registering it again in fewer modes takes none
+	// away, and fails with EBUSY since Linux 7.3. Errors: EINVAL (not in whole
+	// pages, empty, nothing mapped, memory that cannot be registered in this
+	// mode, unknown mode), EBUSY (registered with another userfaultfd), ENOMEM
+	// (no memory, or the process is gone), EPERM (a shared mapping that may
+	// never be written). See UFFDIO_REGISTER(2const). Since Linux 4.3.
 	UFFDIO_REGISTER = 0xc020aa00
 
 	// UFFDIO_UNREGISTER ends the registration of a range and wakes the threads
 	// that wait in it. Its argument is UffdioRange, which the kernel only reads;
 	// that the request says otherwise is history. Errors: EINVAL (not in whole
-	// pages, empty, nothing mapped, memory that cannot be registered), ENOMEM,
-	// ESRCH (the process is gone). See UFFDIO_UNREGISTER(2const). Since Linux
-	// 4.3.
+	// pages, empty, nothing mapped, memory that cannot be registered), ENOMEM
+	// (no memory, or the process is gone). See UFFDIO_UNREGISTER(2const). Since
+	// Linux 4.3.
 	UFFDIO_UNREGISTER = 0x8010aa01
 
 	// UFFDIO_WAKE wakes the threads that wait for a fault in a range. Its

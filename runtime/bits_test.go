@@ -65,6 +65,14 @@ func TestParse(t *testing.T) {
 	if got, err := userfaultfd.ParseIoctls(ioctls.String()); got != ioctls || err != nil {
 		t.Errorf("ParseIoctls: %v, %v", got, err)
 	}
+	b, err := json.Marshal(ioctls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back userfaultfd.Ioctls
+	if err := json.Unmarshal(b, &back); back != ioctls || err != nil {
+		t.Errorf("through JSON %s: %v, %v", b, back, err)
+	}
 }
 
 // FuzzParseFeatures reads any text; what it understands has to survive being
@@ -107,7 +115,10 @@ func TestParseFdinfo(t *testing.T) {
 		features   userfaultfd.Features
 		ioctls     userfaultfd.Ioctls
 	}{
-		{"what Linux prints", "pos:\t0\nflags:\t02004002\npending:\t0\ntotal:\t0\nAPI:\taa:80000108:8000000000000003\n", 0x108, 1<<63 | 3},
+		{
+			"what Linux prints, without operations on ranges", "pos:\t0\nflags:\t02004002\nmnt_id:\t16\npending:\t0\ntotal:\t0\nAPI:\taa:80000108:80000000000001ff\n",
+			0x108, userfaultfd.IoctlAPI | userfaultfd.IoctlRegister | userfaultfd.IoctlUnregister,
+		},
 		{"nothing", "", 0, 0},
 		{"a line that breaks off", "API:\taa:108", 0, 0},
 		{"no numbers", "API:\taa:x:y\n", 0, 0},

@@ -2,7 +2,10 @@ package userfaultfd_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -178,4 +181,174 @@ func TestCloseLetsWaitersGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	filled(t, m.Bytes(), 0)
+}
+
+// TestCloseWaitsForOperations closes a File in the middle of a Copy.
+func TestCloseWaitsForOperations(t *testing.T) {
+	f := open(t, 0)
+	m := mapMemory(t, userfaultfd.Anonymous, heldPages)
+	register(t, f, m, userfaultfd.RegisterMissing)
+	held := holdCopy(t, f, m.Range().Start, userfaultfd.Anonymous)
+	closed := during(f.Close)
+	asleep(t, closed)
+	if _, err := f.Zeropage(m.Page(0), 0); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("an operation after Close has begun: %v, want ErrClosed", err)
+	}
+	held.provide(t)
+	if err := within(t, "Copy", held.done); err != nil {
+		t.Errorf("the Copy that was under way: %v", err)
+	}
+	if err := within(t, "Close", closed); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCloseOfSharedBlocking closes blocking Files of one open file.
+func TestCloseOfSharedBlocking(t *testing.T) {
+	share := func(t *testing.T) (f, g *userfaultfd.File) {
+		f = openConfig(t, userfaultfd.Config{Blocking: true})
+		dup, err := f.Dup()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dup.Close()
+		if g, err = userfaultfd.DupFile(dup); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { g.Close() })
+		return f, g
+	}
+	t.Run("with a reader each, both at once", func(t *testing.T) {
+		for range 100 {
+			f, g := share(t)
+			var all []<-chan error
+			for _, file := range []*userfaultfd.File{f, g} {
+				all = append(all, during(func() error {
+					_, err := file.Read(make([]userfaultfd.Msg, 1))
+					return err
+				}))
+			}
+			closed := []<-chan error{during(f.Close), during(g.Close)}
+			for i := range closed {
+				if err := within(t, "Close", closed[i]); err != nil {
+					t.Fatal(err)
+				}
+				if err := within(t, "the read", all[i]); !errors.Is(err, os.ErrClosed) {
+					t.Fatalf("Read: %v, want ErrClosed", err)
+				}
+			}
+		}
+	})
+	t.Run("without a reader, leaves the readers of others alone", func(t *testing.T) {
+		f, g := share(t)
+		fd := rawDescriptor(t, f)
+		stop := make(chan struct{})
+		watched := during(func() error {
+			for {
+				select {
+				case <-stop:
+					return nil
+				default:
+				}
+				if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+					return fmt.Errorf("the open file has the flags %#x (%v)", flags, err)
+				}
+			}
+		})
+		for range 500 {
+			dup, err := g.Dup()
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := userfaultfd.DupFile(dup)
+			dup.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(stop)
+		if err := within(t, "the watcher", watched); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestSharerChangesFlag has whoever shares the open file change O_NONBLOCK
+// under a reader.
+func TestSharerChangesFlag(t *testing.T) {
+	t.Run("taking it away does not stop the program", func(t *testing.T) { runChild(t, "made blocking") })
+	t.Run("setting it does not make a reader spin, or miss its message", func(t *testing.T) {
+		f := openConfig(t, userfaultfd.Config{Blocking: true})
+		m := mapMemory(t, userfaultfd.Anonymous, 1)
+		register(t, f, m, userfaultfd.RegisterMissing)
+		if err := unix.SetNonblock(rawDescriptor(t, f), true); err != nil {
+			t.Fatal(err)
+		}
+		thread := make(chan int, 1)
+		read := during(func() error {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			thread <- unix.Gettid()
+			_, err := f.Read(make([]userfaultfd.Msg, 1))
+			return err
+		})
+		tid := <-thread
+		asleep := 0 // in how many looks on end
+		eventually(t, "the reader to sleep", func() bool {
+			b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
+			_, state, _ := strings.Cut(string(b), ") ")
+			if err != nil || !strings.HasPrefix(state, "S") {
+				asleep = -1
+			}
+			asleep++
+			return asleep == 30
+		})
+		touched := touch(m.Range(), m.PageSize(), false)
+		if err := within(t, "the read", read); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Zeropage(m.Range(), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := within(t, "the touch", touched); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func init() {
+	children["made blocking"] = func([]string) error {
+		own, err := userfaultfd.Open(userfaultfd.Config{UserModeOnly: true})
+		if errors.Is(err, errors.ErrUnsupported) {
+			own, err = userfaultfd.Open(userfaultfd.Config{})
+		}
+		if err != nil {
+			return err
+		}
+		dup, err := own.Dup()
+		if err != nil {
+			return err
+		}
+		f, err := userfaultfd.DupFile(dup)
+		if err != nil {
+			return err
+		}
+		raw, err := dup.SyscallConn()
+		if err != nil {
+			return err
+		}
+		raw.Control(func(fd uintptr) { err = unix.SetNonblock(int(fd), false) })
+		if err != nil {
+			return err
+		}
+		go f.Read(make([]userfaultfd.Msg, 1))
+		time.Sleep(20 * time.Millisecond)
+		for range 3 {
+			runtime.GC() // would wait for a reader that holds a processor
+		}
+		return nil
+	}
 }

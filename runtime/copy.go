@@ -13,16 +13,21 @@ import (
 // threads are woken unless mode has CopyDontWake.
 //
 // Copy carries partial progress on and returns the bytes that it copied; with
-// an error, what was done before it. src counts as touched by the calling
-// goroutine: it should not itself be memory whose faults a goroutine of this
-// program serves.
+// an error, what was done before it.
+//
+// src counts as touched by the calling goroutine, and a Copy of at most 64 KiB
+// keeps the goroutine's processor while it does. src should not be memory whose
+// faults a goroutine of this program serves, nor a mapped file that this
+// program serves; and if it is any mapped file, read it in first (MADV_POPULATE_READ,
+// or read(2) into a buffer), else a disk is waited for so.
 //
 // Errors: unix.EAGAIN (the address space is changing: read the pending events
 // and try again), unix.EINVAL (alignment, length, unknown mode), unix.EEXIST
 // (a page is there already: wake the waiting threads), unix.ENOENT (not
 // registered), unix.ENOSPC (no huge page, or no room in the file system),
 // unix.EFAULT (src cannot be read), unix.ENOMEM, unix.ESRCH (the process is
-// gone). See UFFDIO_COPY(2const).
+// gone). A process of 32 bits can be served by one of 64 only from a src below
+// 4 GiB: unix.EINVAL. See UFFDIO_COPY(2const).
 func (f *File) Copy(dst uint64, src []byte, mode CopyMode) (n int, err error) {
 	r := Range{dst, uint64(len(src))}
 	if err := f.acquire(); err != nil {

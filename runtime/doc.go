@@ -61,9 +61,10 @@
 // Reading blocks, unless a deadline or a context ends it; it costs no thread.
 // Operations do not wait for goroutines of this program. Those on at most 64
 // KiB do not tell Go's scheduler that they are in the kernel, as that would
-// cost a fifth to a third of their time. System calls that discard, unmap or
-// move registered memory, and fork(2), do block until their message was read,
-// when that event was asked for: another thread has to read.
+// cost a fifth to a third of their time; so the source of a [File.Copy] should
+// be in memory. System calls that discard, unmap or move registered memory
+// ([Discard], [Mapping.Close]), and fork(2), do block until their message was
+// read, when that event was asked for: another thread has to read.
 //
 // # The hazard of faulting in one's own process
 //

@@ -41,7 +41,7 @@ func (e *Error) Error() string {
 			fmt.Fprintf(&b, ": %s", why)
 		}
 	} else if errors.Is(e.Err, os.ErrClosed) {
-		b.WriteString(": the userfaultfd was closed, or never opened")
+		b.WriteString(": it was closed, or never opened")
 	}
 	return b.String()
 }
@@ -58,11 +58,12 @@ var meanings = map[string]string{
 	" EFAULT":                    "the kernel could not access the memory",
 	" EPERM":                     "the kernel does not permit it",
 	" ENOTTY":                    "the descriptor is no userfaultfd, or this kernel does not know the operation",
-	"UFFDIO_REGISTER EBUSY":      "the range is registered with another userfaultfd",
+	"UFFDIO_REGISTER EBUSY":      "the range is registered with another userfaultfd, or with this one in more modes: unregister it first",
 	"UFFDIO_REGISTER EINVAL":     "the range is not in whole pages, is empty, holds nothing mapped or memory of a kind that cannot be registered in this mode, or the mode is unknown",
-	"UFFDIO_REGISTER ENOMEM":     "the range is not wholly mapped, or the kernel could not allocate memory",
+	"UFFDIO_REGISTER ENOMEM":     "the process that the memory belonged to has exited, or the kernel could not allocate memory",
 	"UFFDIO_REGISTER EPERM":      "the memory may never be written: a shared mapping of a file that is not open, or is sealed, for writing",
 	"UFFDIO_UNREGISTER EINVAL":   "the range is not in whole pages, is empty, or holds nothing mapped or memory of a kind that cannot be registered",
+	"UFFDIO_UNREGISTER ENOMEM":   "the process that the memory belonged to has exited, or the kernel could not allocate memory",
 	"UFFDIO_WAKE EINVAL":         "the range is not in whole pages, or is empty",
 	"UFFDIO_COPY EFAULT":         "the source could not be read",
 	"UFFDIO_COPY ENOSPC":         "the file system behind the memory, or its huge page pool, is full; with Linux older than 4.13: the process has exited",
@@ -77,14 +78,11 @@ var meanings = map[string]string{
 	"UFFDIO_API EINVAL":          "the features are unknown to this kernel, or the handshake was already done",
 	"UFFDIO_API EPERM":           "fork events take CAP_SYS_PTRACE",
 	"UFFDIO_SET_MODE EINVAL":     "a bit is in both sets, is no mode that can be switched, or its feature was not asked for when opening",
-	"read EINVAL":                "the handshake (UFFDIO_API) was not done, or the buffer is shorter than a message",
-	"read EAGAIN":                "no message is pending",
 	"madvise EFAULT":             "a fault in the range could not be resolved; user-mode-only userfaultfds fail this way at once",
 	"madvise EHWPOISON":          "a page in the range is poisoned",
-	"madvise EINVAL":             "the range is not in whole pages, or the kernel is older than Linux 5.14",
+	"madvise EINVAL":             "the range is not in whole pages, or holds memory that this advice is not for, locked memory say",
 	"madvise ENOMEM":             "the range is not wholly mapped",
 	"PAGEMAP_SCAN EPERM":         "a page in the range is not registered for asynchronous write-protection",
-	"PAGEMAP_SCAN ENOTTY":        "PAGEMAP_SCAN came with Linux 6.7",
 }
 
 func meaning(op string, errno unix.Errno) string {

@@ -3,7 +3,7 @@ package userfaultfd_test
 import (
 	"bytes"
 	"errors"
-	"slices"
+	"os"
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -146,71 +146,82 @@ func skipChange(t *testing.T, c change, kind userfaultfd.Memory) {
 // the event was read.
 func TestChangeWhileFaultIsResolved(t *testing.T) {
 	for _, c := range changes {
-		if !slices.Contains(c.on, userfaultfd.Anonymous) {
-			continue
-		}
 		t.Run(c.name, func(t *testing.T) {
-			f := open(t, c.features)
-			m := mapMemory(t, userfaultfd.Anonymous, heldPages)
-			place := mapMemory(t, userfaultfd.Anonymous, heldPages)
-			torn[m] = c.gone(m)
-			register(t, f, m, userfaultfd.RegisterMissing)
-			touched := touch(m.Page(0), m.PageSize(), false)
-			fault(t, f)
-			held := holdCopy(t, f, m.Range().Start)
-			changed := during(func() error { return c.make(m, place) })
-			eventually(t, "the event", func() bool { return unread(t, f) > 0 })
-			n := held.letGo(t)
-			readChange(t, f, c)
-			if err := within(t, "the change", changed); err != nil {
-				t.Fatal(err)
-			}
-			rest := c.rest(m, place, uint64(n))
-			if more, err := f.Copy(rest.Start, held.src[n:n+int(rest.Len)], 0); uint64(more) != rest.Len || err != nil {
-				t.Fatalf("Copy of the rest: %d, %v; want %d", more, err, rest.Len)
-			}
-			there := m.Bytes()
-			if c.event == userfaultfd.EventRemap {
-				there = place.Bytes()
-			}
-			filled(t, there[:n+int(rest.Len)], heldByte)
-			// The thread was woken by the first Copy; after mremap it finds
-			// nothing.
-			if err := within(t, "the touch", touched); err != nil && c.event != userfaultfd.EventRemap {
-				t.Fatal(err)
-			}
+			eachOf(t, c.on, func(t *testing.T, kind userfaultfd.Memory) {
+				skipChange(t, c, kind)
+				f := open(t, c.features|missing(kind))
+				m := mapMemory(t, kind, heldPagesOf(kind))
+				place := mapMemory(t, kind, heldPagesOf(kind))
+				torn[m] = c.gone(m)
+				register(t, f, m, userfaultfd.RegisterMissing)
+				touched := touch(m.Page(0), m.PageSize(), false)
+				fault(t, f)
+				held := holdCopy(t, f, m.Range().Start, kind)
+				changed := during(func() error { return c.make(m, place) })
+				eventually(t, "the event", func() bool { return unread(t, f) > 0 })
+				n := held.letGo(t)
+				readChange(t, f, c)
+				if err := within(t, "the change", changed); err != nil {
+					t.Fatal(err)
+				}
+				rest := c.rest(m, place, uint64(n))
+				if more, err := f.Copy(rest.Start, held.src[n:n+int(rest.Len)], 0); uint64(more) != rest.Len || err != nil {
+					t.Fatalf("Copy of the rest: %d, %v; want %d", more, err, rest.Len)
+				}
+				there := m.Bytes()
+				if c.event == userfaultfd.EventRemap {
+					there = place.Bytes()
+				}
+				filled(t, there[:n+int(rest.Len)], heldByte)
+				// The thread was woken by the first Copy; after mremap it finds
+				// nothing.
+				if err := within(t, "the touch", touched); err != nil && c.event != userfaultfd.EventRemap {
+					t.Fatal(err)
+				}
+			})
 		})
 	}
 }
 
-// A heldCopy is a Copy of heldPages pages that waits in the middle: the page
+// A heldCopy is a Copy of heldPagesOf pages that waits in the middle: the page
 // of its source that it has come to is missing, and registered with a
 // userfaultfd of ours.
 type heldCopy struct {
 	src    []byte
 	source *userfaultfd.File
-	at     userfaultfd.Range
+	at     userfaultfd.Range // in the source
+	whole  int               // bytes that are copied before
 	n      int
 	done   <-chan error
 }
 
 const (
 	heldPages = 32 // long enough for a Copy that lets other goroutines run
-	heldAfter = 5  // pages
 	heldByte  = 0xab
 )
 
-// holdCopy begins one into missing memory, and returns when it waits.
-func holdCopy(t *testing.T, f *userfaultfd.File, dst uint64) *heldCopy {
+// heldPagesOf returns of how many pages a heldCopy is.
+func heldPagesOf(kind userfaultfd.Memory) int {
+	if kind == userfaultfd.Hugetlb || kind == userfaultfd.HugetlbShared {
+		return 3 // there are few
+	}
+	return heldPages
+}
+
+// holdCopy begins one into missing memory of a kind, and returns when it waits,
+// in the second page.
+func holdCopy(t *testing.T, f *userfaultfd.File, dst uint64, kind userfaultfd.Memory) *heldCopy {
 	t.Helper()
 	source := open(t, 0)
-	m := mapMemory(t, userfaultfd.Anonymous, heldPages)
-	h := &heldCopy{src: m.Bytes(), source: source, at: m.Page(heldAfter)}
+	page := pageSize(kind)
+	m := mapMemory(t, userfaultfd.Anonymous, heldPagesOf(kind)*page/os.Getpagesize())
+	hole := page / m.PageSize()
+	h := &heldCopy{src: m.Bytes(), source: source, at: m.Page(hole), whole: page}
 	if _, err := source.Register(h.at, userfaultfd.RegisterMissing); err != nil {
 		t.Fatal(err)
 	}
-	for i := range heldPages {
-		if i != heldAfter {
+	for i := range len(h.src) / m.PageSize() {
+		if i != hole {
 			copy(h.src[i*m.PageSize():(i+1)*m.PageSize()], bytes.Repeat([]byte{heldByte}, m.PageSize()))
 		}
 	}
@@ -224,17 +235,23 @@ func holdCopy(t *testing.T, f *userfaultfd.File, dst uint64) *heldCopy {
 	return h
 }
 
-// letGo provides the page. Copy is to find that the address space is changing,
-// and to have done what it had done before.
-func (h *heldCopy) letGo(t *testing.T) int {
+// provide puts the page in place.
+func (h *heldCopy) provide(t *testing.T) {
 	t.Helper()
 	if _, err := h.source.Copy(h.at.Start, bytes.Repeat([]byte{heldByte}, int(h.at.Len)), 0); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// letGo provides the page. Copy is to find that the address space is changing,
+// and to have done what it had done before.
+func (h *heldCopy) letGo(t *testing.T) int {
+	t.Helper()
+	h.provide(t)
 	err := within(t, "Copy", h.done)
 	var e *userfaultfd.Error
-	if want := heldAfter * int(h.at.Len); h.n != want || !errors.Is(err, unix.EAGAIN) || !errors.As(err, &e) || e.Done != uint64(want) {
-		t.Fatalf("Copy: %d, %v; want %d and EAGAIN", h.n, err, want)
+	if h.n != h.whole || !errors.Is(err, unix.EAGAIN) || !errors.As(err, &e) || e.Done != uint64(h.whole) {
+		t.Fatalf("Copy: %d, %v; want %d and EAGAIN", h.n, err, h.whole)
 	}
 	return h.n
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
@@ -206,6 +207,6 @@ func asleep(t *testing.T, done <-chan error) {
 	select {
 	case err := <-done:
 		t.Fatalf("the waiter was woken (%v)", err)
-	case <-after(20):
+	case <-time.After(20 * time.Millisecond):
 	}
 }

@@ -130,6 +130,14 @@ func (k *forker) obeyed(t *testing.T, want ...string) {
 	}
 }
 
+// obeyedEnd waits until the child has ended.
+func (k *forker) obeyedEnd(t *testing.T) {
+	t.Helper()
+	if err := within(t, "the end of the forker", during(k.cmd.Wait)); err != nil {
+		t.Error(err)
+	}
+}
+
 // content returns bytes of the child's memory.
 func (k *forker) content(t *testing.T, r userfaultfd.Range) []byte {
 	t.Helper()
@@ -300,7 +308,7 @@ func TestForkWhileFaultIsResolved(t *testing.T) {
 	k := newForker(t, userfaultfd.Anonymous, heldPages)
 	k.order(t, 't')
 	fault(t, k.file)
-	held := holdCopy(t, k.file, k.memory.Start)
+	held := holdCopy(t, k.file, k.memory.Start, userfaultfd.Anonymous)
 	k.order(t, 'n')
 	eventually(t, "the fork", func() bool { return unread(t, k.file) > 0 })
 	n := held.letGo(t)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestClaimsWPInVain(t *testing.T) {
@@ -18,6 +20,19 @@ func TestClaimsWPInVain(t *testing.T) {
 	} {
 		if got := claimsWPInVain(test.machine, test.release); got != test.want {
 			t.Errorf("%s, Linux %s: %v, want %v", test.machine, test.release, got, test.want)
+		}
+	}
+}
+
+func TestHugeFlag(t *testing.T) {
+	for size, want := range map[int]int{
+		64 << 10: unix.MAP_HUGE_64KB,
+		2 << 20:  unix.MAP_HUGE_2MB,
+		32 << 20: unix.MAP_HUGE_32MB,
+		1 << 30:  unix.MAP_HUGE_1GB,
+	} {
+		if got := hugeFlag(size); got != want {
+			t.Errorf("%d: %#x, want %#x", size, got, want)
 		}
 	}
 }

@@ -40,7 +40,9 @@ func ioctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
 // safe for a read that waits for a message. Nor is it for UFFDIO_COPY from
 // source memory whose own fault a goroutine of this program serves: that is
 // the hazard of touching such memory in Go at all, of which the package
-// comment tells.
+// comment tells. A source that is a mapped file, and not in memory, makes the
+// processor wait for the disk, some 100 us a page: bounded, but [File.Copy]
+// tells to read it in first.
 //
 // A long operation stops the world for as long as it takes, so it goes
 // through the scheduler. EINTR is no concern: a range operation returns it to

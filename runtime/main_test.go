@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 	}
 	before := descriptors()
 	code := m.Run()
+	giveHugePagesBack()
 	if after := descriptors(); code == 0 && after > before {
 		fmt.Fprintf(os.Stderr, "descriptors leaked: %d before the tests, %d after\n%s", before, after, listDescriptors())
 		code = 1
@@ -245,7 +246,22 @@ func reserveHugePages(t testing.TB) {
 	}
 	const enough = 8
 	if total < enough && size <= 32<<20 && os.Getuid() == 0 {
-		os.WriteFile("/proc/sys/vm/nr_hugepages", []byte(fmt.Sprint(enough)), 0)
+		if hugePagesBefore < 0 {
+			hugePagesBefore = total
+		}
+		setHugePages(enough)
+	}
+}
+
+// hugePagesBefore is how many pages the pool had before tests put more into
+// it, -1 if they did not.
+var hugePagesBefore = -1
+
+func setHugePages(n int) { os.WriteFile("/proc/sys/vm/nr_hugepages", []byte(fmt.Sprint(n)), 0) }
+
+func giveHugePagesBack() {
+	if hugePagesBefore >= 0 {
+		setHugePages(hugePagesBefore)
 	}
 }
 

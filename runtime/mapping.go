@@ -43,6 +43,7 @@ func (m Memory) shared() bool { return m == Shmem || m == HugetlbShared }
 type Mapping struct {
 	kind     Memory
 	pageSize int
+	align    int
 	memfd    *os.File // of shared memory
 	bytes    []byte
 
@@ -59,39 +60,40 @@ type Mapping struct {
 // can begin.
 //
 // size must be a multiple of the page size, and above zero, else the error is
-// unix.EINVAL. Where the system has too few huge pages in its pool, it is
+// unix.EINVAL. Huge pages of a size that the kernel has not are unix.EINVAL or
+// unix.ENODEV. Where the system has too few huge pages in its pool, it is
 // unix.ENOMEM; see /proc/sys/vm/nr_hugepages. See mmap(2) and
 // memfd_create(2).
 func Map(kind Memory, size, pageSize int) (*Mapping, error) {
-	base := os.Getpagesize()
-	if kind.huge() {
-		base = defaultHugePageSize()
-		if base == 0 {
-			return nil, mapError(kind, fmt.Errorf("%w: this kernel has no huge pages", unix.EINVAL))
+	system := os.Getpagesize()
+	if pageSize == 0 {
+		pageSize = system
+		if kind.huge() {
+			pageSize = defaultHugePageSize()
 		}
 	}
-	if pageSize == 0 {
-		pageSize = base
+	unit := system // what size is to be a multiple of
+	if kind.huge() {
+		unit = pageSize
 	}
 	switch {
 	case kind < 0 || int(kind) >= len(memoryNames):
 		return nil, mapError(kind, fmt.Errorf("%w: no such kind of memory", unix.EINVAL))
-	case pageSize < os.Getpagesize() || bits.OnesCount(uint(pageSize)) != 1:
+	case pageSize == 0:
+		return nil, mapError(kind, fmt.Errorf("%w: this kernel has no huge pages", unix.EINVAL))
+	case pageSize < system || bits.OnesCount(uint(pageSize)) != 1:
 		return nil, mapError(kind, fmt.Errorf("%w: a page size of %d bytes", unix.EINVAL, pageSize))
-	case size <= 0 || size%pageSize != 0 && kind.huge() || size%base != 0 && !kind.huge():
+	case size <= 0 || size%unit != 0:
 		return nil, mapError(kind, fmt.Errorf("%w: %d bytes are not in whole pages", unix.EINVAL, size))
 	}
-	m := &Mapping{kind: kind, pageSize: pageSize}
-	if !kind.huge() {
-		m.pageSize = base
-	}
+	m := &Mapping{kind: kind, pageSize: unit, align: pageSize}
 	if kind.shared() {
 		var err error
 		if m.memfd, err = newMemfd(kind, size, pageSize); err != nil {
 			return nil, mapError(kind, err)
 		}
 	}
-	if err := m.mmap(size, pageSize); err != nil {
+	if err := m.mmap(size); err != nil {
 		if m.memfd != nil {
 			m.memfd.Close()
 		}
@@ -103,7 +105,8 @@ func Map(kind Memory, size, pageSize int) (*Mapping, error) {
 // Alias maps the memory of a shared mapping a second time. Neither the
 // registrations nor the page tables are shared: what is written through the
 // alias of a range registered with RegisterMinor can be put in place with
-// [File.Continue]. Private memory has no alias: unix.EINVAL.
+// [File.Continue]. It is aligned as m is. Private memory has no alias:
+// unix.EINVAL.
 func (m *Mapping) Alias() (*Mapping, error) {
 	if m.memfd == nil || m.bytes == nil {
 		return nil, mapError(m.kind, fmt.Errorf("%w: only shared memory that is mapped has an alias", unix.EINVAL))
@@ -112,8 +115,8 @@ func (m *Mapping) Alias() (*Mapping, error) {
 	if err != nil {
 		return nil, mapError(m.kind, err)
 	}
-	a := &Mapping{kind: m.kind, pageSize: m.pageSize, memfd: os.NewFile(uintptr(fd), m.memfd.Name())}
-	if err := a.mmap(len(m.bytes), m.pageSize); err != nil {
+	a := &Mapping{kind: m.kind, pageSize: m.pageSize, align: m.align, memfd: os.NewFile(uintptr(fd), m.memfd.Name())}
+	if err := a.mmap(len(m.bytes)); err != nil {
 		a.memfd.Close()
 		return nil, mapError(m.kind, err)
 	}
@@ -132,8 +135,12 @@ func (m *Mapping) Range() Range { return RangeOf(m.bytes) }
 // memory count in.
 func (m *Mapping) PageSize() int { return m.pageSize }
 
-// Page returns the range of page i.
+// Page returns the range of page i, from 0 on; the zero Range where the memory
+// has no such page.
 func (m *Mapping) Page(i int) Range {
+	if i < 0 || i >= len(m.bytes)/max(m.pageSize, 1) {
+		return Range{}
+	}
 	return Range{m.Range().Start + uint64(i)*uint64(m.pageSize), uint64(m.pageSize)}
 }
 
@@ -144,7 +151,8 @@ func (m *Mapping) Kind() Memory { return m.kind }
 // memory.
 func (m *Mapping) File() *os.File { return m.memfd }
 
-// Close unmaps the memory. A second Close does nothing.
+// Close unmaps the memory. With FeatureEventUnmap, where it is registered, it
+// waits until the UNMAP message was read. A second Close does nothing.
 func (m *Mapping) Close() error {
 	var err error
 	m.once.Do(func() {
@@ -160,9 +168,10 @@ func (m *Mapping) Close() error {
 	return nil
 }
 
-// mmap maps size bytes that begin at a multiple of align. The kernel aligns
+// mmap maps size bytes that begin at a multiple of m.align. The kernel aligns
 // huge pages itself; for others room is left to align in.
-func (m *Mapping) mmap(size, align int) error {
+func (m *Mapping) mmap(size int) error {
+	align := m.align
 	flags, fd, room := unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, -1, 0
 	switch {
 	case m.kind.shared():

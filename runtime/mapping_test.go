@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
 	"testing"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
@@ -49,6 +53,30 @@ func TestMap(t *testing.T) {
 			t.Errorf("at %v, in pages of %d", m.Range(), m.PageSize())
 		}
 		filled(t, m.Bytes(), 0)
+	})
+	t.Run("aligns an alias as the mapping", func(t *testing.T) {
+		const large = 4 << 20
+		m, err := userfaultfd.Map(userfaultfd.Shmem, os.Getpagesize(), large)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		alias, err := m.Alias()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer alias.Close()
+		if alias.Range().Start%large != 0 {
+			t.Errorf("at %v", alias.Range())
+		}
+	})
+	t.Run("has no page outside it", func(t *testing.T) {
+		m := mapMemory(t, userfaultfd.Anonymous, 2)
+		for _, i := range []int{-1, 2} {
+			if got := m.Page(i); got != (userfaultfd.Range{}) {
+				t.Errorf("Page(%d): %v", i, got)
+			}
+		}
 	})
 	t.Run("unmaps all of it, once", func(t *testing.T) {
 		for _, align := range []int{0, 1 << 20} {
@@ -146,6 +174,40 @@ func TestPopulate(t *testing.T) {
 			t.Errorf("got %v, want EINVAL", err)
 		}
 	})
+	t.Run("of what a program of 32 bits cannot address is EINVAL", func(t *testing.T) {
+		if strconv.IntSize == 64 {
+			t.Skip("this program has 64 bits")
+		}
+		r := userfaultfd.Range{Start: m.Range().Start + 1<<32, Len: m.Range().Len}
+		if err := userfaultfd.Discard(r); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("Discard: %v, want EINVAL", err)
+		}
+	})
+	t.Run("goes on after signals", func(t *testing.T) {
+		f := open(t, 0)
+		m := mapMemory(t, userfaultfd.Anonymous, 1)
+		register(t, f, m, userfaultfd.RegisterMissing)
+		thread := make(chan int, 1)
+		done := during(func() error {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			thread <- unix.Gettid()
+			return userfaultfd.PopulateRead(m.Range())
+		})
+		tid := <-thread
+		fault(t, f)
+		for range 20 {
+			unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
+			time.Sleep(time.Millisecond)
+		}
+		asleep(t, done)
+		if _, err := f.Zeropage(m.Range(), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := within(t, "populating", done); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("of what is not mapped is ENOMEM", func(t *testing.T) {
 		r := m.Range()
 		m.Close()
@@ -157,6 +219,15 @@ func TestPopulate(t *testing.T) {
 
 func TestGuard(t *testing.T) {
 	m := mapMemory(t, userfaultfd.Anonymous, 1)
+	t.Run("leaves faults as they were afterwards", func(t *testing.T) {
+		for _, was := range []bool{false, true} {
+			debug.SetPanicOnFault(was)
+			userfaultfd.Guard(m.Range(), func() {})
+			if is := debug.SetPanicOnFault(false); is != was {
+				t.Errorf("faults panic: %v before, %v after", was, is)
+			}
+		}
+	})
 	t.Run("lets what is not at fault pass", func(t *testing.T) {
 		if err := userfaultfd.Guard(m.Range(), func() { m.Bytes()[0]++ }); err != nil {
 			t.Error(err)

@@ -61,9 +61,9 @@ const (
 // A WriteProtectMode says what [File.WriteProtect] does.
 type WriteProtectMode uint64
 
-// The modes of [File.WriteProtect]. Without WriteProtectWP, protection is
-// taken away.
+// The modes of [File.WriteProtect].
 const (
+	WriteUnprotect       WriteProtectMode = 0                                      // take protection away, and wake the waiting threads
 	WriteProtectWP       WriteProtectMode = uffd.UFFDIO_WRITEPROTECT_MODE_WP       // protect
 	WriteProtectDontWake WriteProtectMode = uffd.UFFDIO_WRITEPROTECT_MODE_DONTWAKE // when taking protection away: leave the waiting threads asleep until [File.Wake]
 )
@@ -71,9 +71,9 @@ const (
 // An RWProtectMode says what [File.RWProtect] does.
 type RWProtectMode uint64
 
-// The modes of [File.RWProtect]. Without RWProtectRWP, protection is taken
-// away.
+// The modes of [File.RWProtect].
 const (
+	RWUnprotect       RWProtectMode = 0                                   // take protection away, and wake the waiting threads
 	RWProtectRWP      RWProtectMode = uffd.UFFDIO_RWPROTECT_MODE_RWP      // protect
 	RWProtectDontWake RWProtectMode = uffd.UFFDIO_RWPROTECT_MODE_DONTWAKE // when taking protection away: leave the waiting threads asleep until [File.Wake]
 )

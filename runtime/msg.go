@@ -70,6 +70,12 @@ type Pagefault struct {
 	ThreadID uint32 // with FeatureThreadID, in the reader's PID namespace; else 0
 }
 
+// Page returns the page of that size, in bytes, that the fault is in: what the
+// operation that resolves it is for.
+func (p Pagefault) Page(size int) Range {
+	return Range{p.Address &^ (uint64(size) - 1), uint64(size)}
+}
+
 // A Fork is the child that the process has forked: a descriptor of the
 // child's own userfaultfd, with the same registrations and features. Whoever
 // receives it owns it: it goes to [NewFile] or is closed. The fork(2) has

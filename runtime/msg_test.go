@@ -63,6 +63,12 @@ func TestMsg(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a fault's page", func(t *testing.T) {
+		p := userfaultfd.Pagefault{Address: 0x7f1234}
+		if got, want := p.Page(0x1000), (userfaultfd.Range{Start: 0x7f1000, Len: 0x1000}); got != want {
+			t.Errorf("Page: %v, want %v", got, want)
+		}
+	})
 	t.Run("FORK", func(t *testing.T) {
 		b := make([]byte, userfaultfd.MsgSize)
 		b[0] = 0x13

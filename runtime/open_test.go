@@ -3,11 +3,13 @@ package userfaultfd_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
@@ -19,15 +21,31 @@ const nobody = 65534
 // noFeature is a feature that no kernel has.
 const noFeature = userfaultfd.Features(1 << 62)
 
+// skipWithoutDevice skips the test where /dev/userfaultfd is not there, or not
+// for this user, having checked that Open says so.
+func skipWithoutDevice(t *testing.T) {
+	t.Helper()
+	device, err := os.OpenFile("/dev/userfaultfd", os.O_RDWR, 0)
+	if err == nil {
+		device.Close()
+		return
+	}
+	_, openErr := userfaultfd.Open(userfaultfd.Config{Method: userfaultfd.Device})
+	switch {
+	case errors.Is(err, os.ErrNotExist) && errors.Is(openErr, unix.ENOENT):
+		t.Skip("/dev/userfaultfd (Linux 6.1)")
+	case errors.Is(err, os.ErrPermission) && errors.Is(openErr, unix.EACCES):
+		t.Skip("/dev/userfaultfd is not for this user")
+	}
+	t.Fatalf("Open: %v, opening the device: %v", openErr, err)
+}
+
 func TestOpen(t *testing.T) {
 	for _, method := range []userfaultfd.Method{userfaultfd.Syscall, userfaultfd.Device} {
 		t.Run("by "+method.String(), func(t *testing.T) {
 			c := userfaultfd.Config{Method: method}
-			if _, err := os.Stat("/dev/userfaultfd"); err != nil && method == userfaultfd.Device {
-				if _, err := userfaultfd.Open(c); !errors.Is(err, unix.ENOENT) {
-					t.Errorf("Open without the device: %v, want ENOENT", err)
-				}
-				t.Skip("/dev/userfaultfd (Linux 6.1)")
+			if method == userfaultfd.Device {
+				skipWithoutDevice(t)
 			}
 			f := openConfig(t, c)
 			m := mapMemory(t, userfaultfd.Anonymous, 1)
@@ -49,7 +67,7 @@ func TestOpen(t *testing.T) {
 		}
 	})
 	t.Run("with a feature that the kernel lacks is unsupported, and names it", func(t *testing.T) {
-		_, err := userfaultfd.Open(userfaultfd.Config{Features: noFeature})
+		_, err := userfaultfd.Open(userfaultfd.Config{Features: noFeature, UserModeOnly: os.Getuid() != 0})
 		var missing *userfaultfd.UnsupportedError
 		if !errors.As(err, &missing) || !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, unix.EINVAL) {
 			t.Fatalf("got %v, want an UnsupportedError", err)
@@ -64,8 +82,17 @@ func TestOpen(t *testing.T) {
 			t.Errorf("Features: %v, want EVENT_REMOVE", f.Features())
 		}
 	})
+	t.Run("brings RWP where RWP_ASYNC is wished for", func(t *testing.T) {
+		f := openConfig(t, userfaultfd.Config{Optional: userfaultfd.FeatureRWPAsync})
+		if got := f.Features(); got != 0 && got != userfaultfd.FeatureRWP|userfaultfd.FeatureRWPAsync {
+			t.Errorf("Features: %v", got)
+		}
+	})
 	t.Run("agrees with what the kernel says of the descriptor", func(t *testing.T) {
-		f := open(t, userfaultfd.FeatureEventRemove|userfaultfd.FeatureThreadID)
+		f := openConfig(t, userfaultfd.Config{
+			Features: userfaultfd.FeatureEventRemove | userfaultfd.FeatureThreadID,
+			Optional: userfaultfd.FeatureWPAsync | userfaultfd.FeatureRWPAsync, // which bring others
+		})
 		b, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", rawDescriptor(t, f)))
 		if err != nil {
 			t.Fatal(err)
@@ -106,9 +133,31 @@ func TestUserModeOnly(t *testing.T) {
 		}
 	})
 	t.Run("delivers a fault of user mode", func(t *testing.T) {
-		// A fault that Go takes while its own goroutine serves it can hang the
-		// program, so a child takes it.
-		runChild(t, "user mode fault")
+		// A child takes it, in Go, and is served from here.
+		here, there := socketpair(t, unix.SOCK_STREAM)
+		file, err := there.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		cmd := child(t, "user mode fault")
+		cmd.ExtraFiles = []*os.File{file}
+		ended := during(cmd.Run)
+		here.SetReadDeadline(time.Now().Add(deadline))
+		f, _, err := userfaultfd.ReceiveFrom(here, make([]byte, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		p := fault(t, f)
+		page := make([]byte, os.Getpagesize())
+		page[5] = 99
+		if _, err := f.Copy(p.Page(len(page)).Start, page, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := within(t, "the child", ended); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
@@ -125,23 +174,14 @@ func init() {
 		if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
 			return err
 		}
-		page := make([]byte, m.PageSize())
-		page[5] = 99
-		served := make(chan error, 1)
-		go func() {
-			var buf [1]userfaultfd.Msg
-			if _, err := f.Read(buf[:]); err != nil {
-				served <- err
-				return
-			}
-			_, err := f.Copy(buf[0].Pagefault().Address, page, 0)
-			served <- err
-		}()
-		got := m.Bytes()[5] // a plain load, with more than one processor for Go
-		if err := <-served; err != nil {
+		c, err := net.FileConn(os.NewFile(3, "socket"))
+		if err != nil {
 			return err
 		}
-		if got != 99 {
+		if err := f.SendTo(c.(*net.UnixConn), nil); err != nil {
+			return err
+		}
+		if got := m.Bytes()[5]; got != 99 {
 			return fmt.Errorf("read %d, want 99", got)
 		}
 		return nil
@@ -232,7 +272,11 @@ func init() {
 			return err
 		}
 		c := userfaultfd.Config{Features: userfaultfd.FeatureEventFork, UserModeOnly: true}
+		before := descriptors()
 		_, err := userfaultfd.Open(c)
+		if after := descriptors(); after != before {
+			return fmt.Errorf("%d descriptors before, %d after", before, after)
+		}
 		if errors.Is(err, errors.ErrUnsupported) {
 			return nil // no user mode only before Linux 5.11
 		}

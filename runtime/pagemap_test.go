@@ -2,6 +2,7 @@ package userfaultfd_test
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"testing"
 
@@ -90,4 +91,141 @@ func TestScanWritten(t *testing.T) {
 			t.Error("closing twice is no error")
 		}
 	})
+}
+
+// dirtied returns memory of so many pages, of which every stride-th is written,
+// on a userfaultfd that tracks writing.
+func dirtied(t *testing.T, kind userfaultfd.Memory, pages, stride int) *userfaultfd.Mapping {
+	t.Helper()
+	f := open(t, userfaultfd.FeatureWPAsync|protectable(kind))
+	m := mapMemory(t, kind, pages)
+	register(t, f, m, userfaultfd.RegisterWP)
+	if err := f.WriteProtect(m.Range(), userfaultfd.WriteProtectWP); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < pages; i += stride {
+		m.Bytes()[i*m.PageSize()]++
+	}
+	return m
+}
+
+func TestWalkerEnds(t *testing.T) {
+	walk := func(s userfaultfd.Scan, buf int) (bytes uint64, err error) {
+		w := userfaultfd.NewWalker(openPagemap(t), s, make([]userfaultfd.PageRegion, buf))
+		for w.Next() {
+			bytes += w.Region().Range().Len
+		}
+		return bytes, w.Err()
+	}
+	t.Run("with what was found before an error, and is protected already", func(t *testing.T) {
+		f := open(t, userfaultfd.FeatureWPAsync)
+		m := mapMemory(t, userfaultfd.Anonymous, 16)
+		half := userfaultfd.Range{Start: m.Range().Start, Len: m.Range().Len / 2}
+		if _, err := f.Register(half, userfaultfd.RegisterWP); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.WriteProtect(half, userfaultfd.WriteProtectWP); err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < 16; i += 2 {
+			m.Bytes()[i*m.PageSize()]++
+		}
+		got, err := walk(userfaultfd.ScanWritten(m.Range(), true), 3)
+		if want := 4 * uint64(m.PageSize()); got != want || !errors.Is(err, unix.EPERM) {
+			t.Errorf("%d bytes, %v; want %d and EPERM", got, err, want)
+		}
+	})
+	t.Run("after MaxPages, however small the buffer", func(t *testing.T) {
+		m := dirtied(t, userfaultfd.Anonymous, 16, 2)
+		s := userfaultfd.ScanWritten(m.Range(), false)
+		s.MaxPages = 5
+		if got, err := walk(s, 2); got != 5*uint64(m.PageSize()) || err != nil {
+			t.Errorf("%d bytes, %v; want 5 pages", got, err)
+		}
+	})
+	t.Run("with ErrNoProgress at a huge page that MaxPages has no room for", func(t *testing.T) {
+		m := dirtied(t, userfaultfd.HugetlbShared, 1, 1)
+		s := userfaultfd.ScanWritten(m.Range(), true)
+		s.MaxPages = 1
+		if got, err := walk(s, 8); got != 0 || !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("%d bytes, %v; want 0 and ErrNoProgress", got, err)
+		}
+		s.MaxPages = 0
+		if got, err := walk(s, 8); got != m.Range().Len || err != nil {
+			t.Errorf("%d bytes, %v; want %d", got, err, m.Range().Len)
+		}
+	})
+	t.Run("at once without room for a region, and protects nothing", func(t *testing.T) {
+		m := dirtied(t, userfaultfd.Anonymous, 4, 1)
+		if got, err := walk(userfaultfd.ScanWritten(m.Range(), true), 0); got != 0 || !errors.Is(err, unix.EINVAL) {
+			t.Errorf("%d bytes, %v; want 0 and EINVAL", got, err)
+		}
+		if got, err := walk(userfaultfd.ScanWritten(m.Range(), true), 1); got != m.Range().Len || err != nil {
+			t.Errorf("%d bytes, %v; want %d", got, err, m.Range().Len)
+		}
+	})
+}
+
+// TestScanCategories looks for pages by each of a scan's three masks.
+func TestScanCategories(t *testing.T) {
+	p := openPagemap(t)
+	m := mapMemory(t, userfaultfd.Anonymous, 3)
+	m.Bytes()[0] = 1               // present
+	sink = m.Bytes()[m.PageSize()] // present, and the page of zeros
+	for _, test := range []struct {
+		name string
+		scan userfaultfd.Scan
+		want []userfaultfd.Range
+	}{
+		{"Mask wants all", userfaultfd.Scan{Mask: userfaultfd.PageIsPresent | userfaultfd.PageIsPFNZero}, []userfaultfd.Range{m.Page(1)}},
+		{"AnyOf wants one", userfaultfd.Scan{AnyOf: userfaultfd.PageIsSwapped | userfaultfd.PageIsPFNZero}, []userfaultfd.Range{m.Page(1)}},
+		{"Inverted turns one round", userfaultfd.Scan{Mask: userfaultfd.PageIsPresent | userfaultfd.PageIsPFNZero, Inverted: userfaultfd.PageIsPFNZero}, []userfaultfd.Range{m.Page(0)}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := test.scan
+			s.Range, s.Return = m.Range(), userfaultfd.PageIsPresent|userfaultfd.PageIsPFNZero
+			regions := make([]userfaultfd.PageRegion, 4)
+			n, next, err := p.Scan(&s, regions)
+			skipUnsupported(t, err)
+			var got []userfaultfd.Range
+			for _, r := range regions[:n] {
+				got = append(got, r.Range())
+				if r.Categories()&userfaultfd.PageIsPresent == 0 {
+					t.Errorf("%v has the categories %v", r.Range(), r.Categories())
+				}
+			}
+			if err != nil || next != m.Range().End() || !slices.Equal(got, test.want) {
+				t.Errorf("%v, next %#x, %v; want %v", got, next, err, test.want)
+			}
+		})
+	}
+}
+
+// TestScanOfAnotherProcess finds a page that was put into a child's memory.
+func TestScanOfAnotherProcess(t *testing.T) {
+	k := newForker(t, userfaultfd.Anonymous, 4)
+	page := userfaultfd.Range{Start: k.memory.Start + k.memory.Len/2, Len: k.memory.Len / 4}
+	if _, err := k.file.Copy(page.Start, make([]byte, page.Len), 0); err != nil {
+		t.Fatal(err)
+	}
+	p, err := userfaultfd.OpenPagemap(k.cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	s := userfaultfd.Scan{Range: k.memory, Mask: userfaultfd.PageIsPresent, Return: userfaultfd.PageIsPresent}
+	regions := make([]userfaultfd.PageRegion, 4)
+	n, _, err := p.Scan(&s, regions)
+	skipUnsupported(t, err)
+	if err != nil || n != 1 || regions[0].Range() != page {
+		t.Errorf("%d regions, first %v, %v; want %v", n, regions[0].Range(), err, page)
+	}
+	k.orders.Close() // ends it
+	k.obeyedEnd(t)
+	if n, _, err := p.Scan(&s, regions); n != 0 || err != nil {
+		t.Errorf("after its end: %d regions, %v; want none", n, err)
+	}
+	if _, err := userfaultfd.OpenPagemap(1 << 30); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("of no process: %v, want ENOENT", err)
+	}
 }

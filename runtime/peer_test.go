@@ -143,6 +143,9 @@ func servePeer(t *testing.T, r received) {
 }
 
 func TestPeerServesUs(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("a C program of 64 bits cannot copy into one of 32 (any Linux)")
+	}
 	program := compileC(t, "peer.c")
 	for _, blocking := range []bool{true, false} {
 		for _, length := range []int{64, 1 << 20} {
@@ -197,8 +200,8 @@ func TestPeerDies(t *testing.T) {
 			if n, err := r.f.Zeropage(page, 0); n != 0 || !errors.Is(err, unix.ESRCH) {
 				t.Errorf("Zeropage: %d, %v; want 0 and ESRCH", n, err)
 			}
-			if err := r.f.Unregister(page); !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.ENOMEM) {
-				t.Errorf("Unregister: %v; want ESRCH, or ENOMEM of older kernels", err)
+			if err := r.f.Unregister(page); !errors.Is(err, unix.ENOMEM) {
+				t.Errorf("Unregister: %v; want ENOMEM", err)
 			}
 			if err := r.f.Close(); err != nil {
 				t.Errorf("Close: %v", err)

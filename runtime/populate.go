@@ -10,8 +10,9 @@ import "golang.org/x/sys/unix"
 //
 // Errors: unix.EFAULT (a fault was not resolved: with UserModeOnly that is at
 // once, with FeatureSigbus too), unix.EHWPOISON (a poisoned page),
-// unix.ENOMEM (not mapped throughout), unix.EINVAL (alignment, or no such
-// advice), unix.EAGAIN. Since Linux 5.14. See madvise(2).
+// unix.ENOMEM (not mapped throughout), unix.EINVAL (alignment, or memory that
+// cannot be populated), unix.EAGAIN (the kernel could not allocate memory).
+// [UnsupportedError] before Linux 5.14. See madvise(2).
 func PopulateRead(r Range) error { return populate(r, unix.MADV_POPULATE_READ) }
 
 // PopulateWrite is [PopulateRead] that writes, without changing a byte:
@@ -20,24 +21,32 @@ func PopulateWrite(r Range) error { return populate(r, unix.MADV_POPULATE_WRITE)
 
 func populate(r Range, advice uintptr) error {
 	for {
-		_, _, errno := unix.Syscall(unix.SYS_MADVISE, uintptr(r.Start), uintptr(r.Len), advice)
-		switch {
+		switch errno := madvise(r, advice); {
 		case errno == 0:
 			return nil
 		case errno == unix.EINTR:
 			continue
 		case errno == unix.EINVAL && !knowsPopulate():
 			return &UnsupportedError{Name: "MADV_POPULATE_READ and MADV_POPULATE_WRITE", Since: "5.14"}
+		default:
+			return &Error{Op: "madvise", Range: r, Err: errno}
 		}
-		return &Error{Op: "madvise", Range: r, Err: errno}
 	}
+}
+
+func madvise(r Range, advice uintptr) unix.Errno {
+	start, length := uintptr(r.Start), uintptr(r.Len)
+	if uint64(start) != r.Start || uint64(length) != r.Len {
+		return unix.EINVAL // beyond the addresses of a program of 32 bits
+	}
+	_, _, errno := unix.Syscall(unix.SYS_MADVISE, start, length, advice)
+	return errno
 }
 
 // knowsPopulate reports whether the kernel knows the advice: an empty range
 // of known advice is no error.
 func knowsPopulate() bool {
-	_, _, errno := unix.Syscall(unix.SYS_MADVISE, 0, 0, unix.MADV_POPULATE_READ)
-	return errno == 0
+	return madvise(Range{}, unix.MADV_POPULATE_READ) == 0
 }
 
 // Discard takes the pages of r of this process away (MADV_DONTNEED), and
@@ -47,8 +56,7 @@ func knowsPopulate() bool {
 // Errors: unix.EINVAL (alignment, locked memory), unix.ENOMEM (not mapped
 // throughout). Huge pages can be discarded since Linux 5.18. See madvise(2).
 func Discard(r Range) error {
-	_, _, errno := unix.Syscall(unix.SYS_MADVISE, uintptr(r.Start), uintptr(r.Len), unix.MADV_DONTNEED)
-	if errno != 0 {
+	if errno := madvise(r, unix.MADV_DONTNEED); errno != 0 {
 		return &Error{Op: "madvise", Range: r, Err: errno}
 	}
 	return nil

@@ -122,6 +122,38 @@ func TestMissingAndMinor(t *testing.T) {
 	}
 }
 
+// TestRegisterAgain narrows a registration, which takes no mode away: newer
+// kernels refuse it.
+func TestRegisterAgain(t *testing.T) {
+	f := open(t, userfaultfd.FeaturePagefaultFlagWP)
+	m := mapMemory(t, userfaultfd.Anonymous, 1)
+	m.Bytes()[0] = 1
+	register(t, f, m, userfaultfd.RegisterMissing|userfaultfd.RegisterWP)
+	_, err := f.Register(m.Range(), userfaultfd.RegisterMissing)
+	if want := !userfaultfd.ReleaseLess(userfaultfd.KernelRelease(), "7.3"); errors.Is(err, unix.EBUSY) != want || !want && err != nil {
+		t.Errorf("Register in fewer modes: %v, want EBUSY %v", err, want)
+	}
+	if err := f.WriteProtect(m.Range(), userfaultfd.WriteProtectWP); err != nil {
+		t.Errorf("write protection does not work any more: %v", err)
+	}
+}
+
+// TestRegisterPassesOverHoles registers a range whose middle is not mapped.
+func TestRegisterPassesOverHoles(t *testing.T) {
+	f := open(t, 0)
+	m := mapMemory(t, userfaultfd.Anonymous, 3)
+	torn[m] = m.Page(1)
+	if err := munmap(m.Page(1)); err != nil {
+		t.Fatal(err)
+	}
+	register(t, f, m, userfaultfd.RegisterMissing)
+	for _, i := range []int{0, 2} {
+		if _, err := f.Zeropage(m.Page(i), 0); err != nil {
+			t.Errorf("page %d: %v", i, err)
+		}
+	}
+}
+
 // TestUnregister checks what is left of a registration: nothing.
 func TestUnregister(t *testing.T) {
 	f := open(t, 0)

@@ -3,6 +3,7 @@ package userfaultfd_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -79,6 +80,31 @@ func TestSendToAndReceiveFrom(t *testing.T) {
 			t.Fatalf("ReceiveFrom: % x, %v", p[:n], err)
 		}
 		g.Close()
+	})
+	t.Run("leaves Close alone while the receiver does not read", func(t *testing.T) {
+		f := open(t, 0)
+		here, _ := socketpair(t, unix.SOCK_STREAM)
+		sent := during(func() error { return f.SendTo(here, make([]byte, 8<<20)) })
+		asleep(t, sent)
+		if err := within(t, "Close", during(f.Close)); err != nil {
+			t.Error(err)
+		}
+		here.Close()
+		within(t, "SendTo", sent)
+	})
+	t.Run("tells of a packet that there was no room for, and leaks no descriptor", func(t *testing.T) {
+		f := open(t, 0)
+		here, there := socketpair(t, unix.SOCK_SEQPACKET)
+		if err := f.SendTo(here, []byte("a long message")); err != nil {
+			t.Fatal(err)
+		}
+		before := descriptors()
+		if g, _, err := userfaultfd.ReceiveFrom(there, make([]byte, 4)); g != nil || !errors.Is(err, unix.EMSGSIZE) {
+			t.Errorf("ReceiveFrom: %v, %v; want EMSGSIZE", g, err)
+		}
+		if after := descriptors(); after != before {
+			t.Errorf("%d descriptors before, %d after", before, after)
+		}
 	})
 	t.Run("fails on a socket that is closed", func(t *testing.T) {
 		f := open(t, 0)
@@ -163,13 +189,22 @@ func TestNewFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer dup.Close()
+		raw, err := dup.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) {
+			if flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0); flags&unix.FD_CLOEXEC == 0 || err != nil {
+				t.Errorf("Dup has flags %#x, %v", flags, err)
+			}
+		})
 		g, err := userfaultfd.DupFile(dup)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer g.Close()
-		if g.Features() != userfaultfd.FeatureThreadID || g.Blocking() {
-			t.Errorf("features %v, blocking %v", g.Features(), g.Blocking())
+		if g.Features() != userfaultfd.FeatureThreadID || g.Ioctls() != f.Ioctls() || g.Blocking() {
+			t.Errorf("features %v, operations %v, blocking %v", g.Features(), g.Ioctls(), g.Blocking())
 		}
 	})
 	t.Run("sets close-on-exec", func(t *testing.T) {
@@ -204,16 +239,19 @@ func TestNewFile(t *testing.T) {
 			t.Errorf("got %v, want EBADF", err)
 		}
 	})
-	t.Run("refuses a descriptor before its handshake", func(t *testing.T) {
-		fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
-		if errno != 0 {
-			t.Skipf("userfaultfd(2): %v", errno)
-		}
-		defer unix.Close(int(fd))
-		if _, err := userfaultfd.NewFile(int(fd)); !errors.Is(err, unix.EINVAL) {
-			t.Errorf("got %v, want EINVAL", err)
-		}
-	})
+	for _, flags := range []uintptr{unix.O_CLOEXEC, unix.O_CLOEXEC | unix.O_NONBLOCK} {
+		t.Run(fmt.Sprintf("refuses a descriptor before its handshake, of flags %#x", flags), func(t *testing.T) {
+			open(t, 0) // or skip
+			fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, flags, 0, 0)
+			if errno != 0 {
+				t.Fatalf("userfaultfd(2): %v", errno)
+			}
+			defer unix.Close(int(fd))
+			if _, err := userfaultfd.NewFile(int(fd)); !errors.Is(err, unix.EINVAL) {
+				t.Errorf("got %v, want EINVAL", err)
+			}
+		})
+	}
 }
 
 // rawDescriptor returns f's descriptor, which stays f's.
