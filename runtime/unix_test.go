@@ -17,12 +17,21 @@ import (
 // for as long as the test runs.
 func socketpair(t testing.TB, kind int) (a, b *net.UnixConn) {
 	t.Helper()
-	a, b = unixPair(kind)
-	t.Cleanup(func() {
-		a.Close()
-		b.Close()
-	})
-	return a, b
+	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := func(fd int) *net.UnixConn {
+		file := os.NewFile(uintptr(fd), "socket")
+		defer file.Close()
+		c, err := net.FileConn(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c.(*net.UnixConn)
+	}
+	return conn(fds[0]), conn(fds[1])
 }
 
 func TestSendToAndReceiveFrom(t *testing.T) {
