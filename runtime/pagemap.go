@@ -151,14 +151,14 @@ func (r PageRegion) Categories() PageCategories { return PageCategories(r.raw.Ca
 // and where it stopped: a scan of the rest begins there, unless that is the
 // end of the range. It does not allocate. With an empty regions it reports
 // nothing, and only protects. Of a process that has exited there is nothing
-// to find, and no error.
+// to find; that this is unix.ESRCH cannot be relied on.
 //
 // With an error, too, a scan that protects returns the regions that it found
 // before: their pages are protected already, and no later scan will tell of
 // them.
 //
 // Errors: unix.EPERM (see ScanCheckWPAsync), unix.EINVAL (alignment, unknown
-// flags or categories), unix.EFAULT, unix.ENOMEM; [UnsupportedError] before
+// flags or categories), unix.EFAULT, unix.ENOMEM, unix.ESRCH; [UnsupportedError] before
 // Linux 6.7; those of [File.RWProtect], after which not all regions are
 // protected. See PAGEMAP_SCAN(2const).
 func (p *Pagemap) Scan(s *Scan, regions []PageRegion) (n int, next uint64, err error) {
