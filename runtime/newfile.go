@@ -17,8 +17,9 @@ import (
 // close-on-exec flag; with an error it stays the caller's, untouched.
 //
 // Whether it blocks is left as it is, and has to stay so: all who share the
-// open file share that flag. One of them who makes it blocking makes reads
-// ignore deadlines and Close until a message comes.
+// open file share that flag. One of them who makes it blocking can make reads
+// miss messages and, before Linux 6.10, ignore deadlines and Close until the
+// next one.
 //
 // A descriptor that is no userfaultfd is unix.ENOTTY, a closed one unix.EBADF,
 // and one without the handshake unix.EINVAL.
