@@ -148,7 +148,7 @@ func (m *Msg) String() string {
 	case EventRemove, EventUnmap:
 		return fmt.Sprintf("%v %v", m.Event(), m.removed())
 	}
-	return fmt.Sprintf("event %v %#x", m.Event(), m.raw.Arg)
+	return fmt.Sprintf("event %v % x", m.Event(), m.bytes()[unsafe.Offsetof(m.raw.Arg):])
 }
 
 // UnmarshalBinary reads a message of [MsgSize] bytes in the machine's byte
@@ -158,8 +158,10 @@ func (m *Msg) UnmarshalBinary(b []byte) error {
 	if len(b) != MsgSize {
 		return &Error{Op: "message", Err: fmt.Errorf("%w: %d bytes instead of %d", unix.EINVAL, len(b), MsgSize)}
 	}
-	// A Msg has no pointers and no padding, so its bytes are its value
-	// (package unsafe, rule 1: an array of bytes of the same size).
-	copy((*[MsgSize]byte)(unsafe.Pointer(m))[:], b)
+	copy(m.bytes(), b)
 	return nil
 }
+
+// bytes returns m's memory. A Msg has no pointers and no padding, so its bytes
+// are its value (package unsafe, rule 1: an array of bytes of the same size).
+func (m *Msg) bytes() []byte { return (*[MsgSize]byte)(unsafe.Pointer(m))[:] }
