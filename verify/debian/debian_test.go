@@ -269,6 +269,19 @@ func TestExtract(t *testing.T) {
 		c.Refresh = true
 		r.want(c, wanted, "2")
 	})
+	t.Run("does not trust an index whose refresh failed", func(t *testing.T) {
+		r := newRepository(t, true)
+		r.publish("1")
+		r.want(r.open(), wanted, "1")
+		os.RemoveAll(filepath.Join(r.dir, "dists"))
+		c := r.open()
+		c.Refresh = true
+		if _, err := c.Packages(t.Context(), wanted); err == nil {
+			t.Error("a refresh without a repository is no error")
+		}
+		r.publish("2")
+		r.want(r.open(), wanted, "2")
+	})
 	t.Run("finds the point release that took the place of a vanished one", func(t *testing.T) {
 		r := newRepository(t, true)
 		r.publish("1")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,10 @@ func (c *Cache) update(ctx context.Context, x Index) error {
 	if done, err := os.Stat(filepath.Join(dir, complete)); err == nil && done.ModTime().After(began) {
 		c.fresh(x) // somebody else has fetched it while we waited
 		return nil
+	}
+	// What an update leaves that fails, or is killed, may list nothing.
+	if err := os.Remove(filepath.Join(dir, complete)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	c.logf("fetching the index of %s for %s", x.Suite, x.Arch)
 	uris, err := repositories(ctx)
