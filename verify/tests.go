@@ -3,15 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
+	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/zuffd/uffd/verify/testlog"
+	"golang.org/x/sys/unix"
 )
 
 // testPackages hold the live tests, and those that show that the oracles can
@@ -26,11 +28,6 @@ type outcomes struct {
 	failures                []string // the output of each failed test
 }
 
-// An event is what go test -json prints.
-type event struct {
-	Action, Package, Test, Output string
-}
-
 // liveTests runs the live tests on the running kernel. One for amd64 can run
 // programs for 386, too, unless it was built or booted not to.
 func liveTests(ctx context.Context) ([]*outcomes, error) {
@@ -39,13 +36,44 @@ func liveTests(ctx context.Context) ([]*outcomes, error) {
 		return all, err
 	}
 	const compatible = "./verify/live"
-	probe := exec.CommandContext(ctx, "go", "test", "-count=1", "-run=^$", compatible)
-	probe.Env = append(os.Environ(), "GOARCH=386")
-	if probe.Run() != nil {
-		return all, nil
+	runs, err := runs(ctx, "386", compatible)
+	if err != nil {
+		return nil, err
+	}
+	if !runs {
+		return append(all, &outcomes{pkg: compatible + " for 386", skipped: 1, reasons: []string{"this kernel runs no programs for 386"}}), nil
 	}
 	more, err := goTest(ctx, "386", compatible)
 	return append(all, more...), err
+}
+
+// runs reports whether this kernel runs programs for an architecture: false is
+// the kernel's own word, any other failure an error.
+func runs(ctx context.Context, goarch, pkg string) (bool, error) {
+	dir, err := os.MkdirTemp("", "uffd-verify-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "test")
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, pkg)
+	cmd.Env = append(os.Environ(), "GOARCH="+goarch, "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return false, fmt.Errorf("GOARCH=%s go test -c %s: %w\n%s", goarch, pkg, err, out)
+	}
+	return starts(ctx, program)
+}
+
+// starts runs a test program, but none of its tests.
+func starts(ctx context.Context, program string) (bool, error) {
+	out, err := exec.CommandContext(ctx, program, "-test.run=^$").CombinedOutput()
+	if errors.Is(err, unix.ENOEXEC) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w\n%s", program, err, out)
+	}
+	return true, nil
 }
 
 func goTest(ctx context.Context, goarch string, packages ...string) ([]*outcomes, error) {
@@ -73,59 +101,35 @@ func goTest(ctx context.Context, goarch string, packages ...string) ([]*outcomes
 	return all, nil
 }
 
-// count counts tests by package. A test that has subtests is not counted
-// itself, unless it failed; nor is a package, unless it failed without a test.
+// count counts tests by package. A package without tests is left out, unless
+// it failed.
 func count(r io.Reader) ([]*outcomes, error) {
-	type key struct{ pkg, test string }
-	output := map[key]string{}
-	parents := map[key]bool{}
-	byPackage := map[string]*outcomes{}
-	var order []*outcomes
-	for d := json.NewDecoder(r); ; {
-		var e event
-		err := d.Decode(&e)
-		if errors.Is(err, io.EOF) {
-			return order, nil
+	packages, err := testlog.Read(r)
+	if err != nil {
+		return nil, err
+	}
+	var all []*outcomes
+	for _, p := range packages {
+		if p.Result == "fail" && !p.Failed() {
+			p.Tests = append(p.Tests, p.Failure(p.Output))
 		}
-		if err != nil {
-			return nil, err
+		if len(p.Tests) == 0 {
+			continue
 		}
-		k := key{e.Package, e.Test}
-		output[k] += e.Output
-		o := byPackage[e.Package]
-		if o == nil && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip") && e.Test != "" || o == nil && e.Action == "fail" {
-			o = &outcomes{pkg: e.Package}
-			byPackage[e.Package] = o
-			order = append(order, o)
-		}
-		if e.Action == "run" {
-			for at, c := range e.Test {
-				if c == '/' {
-					parents[key{e.Package, e.Test[:at]}] = true
-				}
+		o := &outcomes{pkg: p.Name}
+		for _, t := range p.Tests {
+			switch t.Result {
+			case "pass":
+				o.passed++
+			case "skip":
+				o.skipped++
+				o.reasons = append(o.reasons, t.Reason)
+			default:
+				o.failed++
+				o.failures = append(o.failures, strings.TrimSpace(t.Package+" "+t.Name)+"\n"+t.Output)
 			}
 		}
-		switch {
-		case e.Action == "fail" && (e.Test != "" && !parents[k] || o.failed == 0):
-			o.failed++
-			o.failures = append(o.failures, strings.TrimSpace(e.Package+" "+e.Test)+"\n"+output[k])
-		case e.Test == "" || parents[k]:
-		case e.Action == "pass":
-			o.passed++
-		case e.Action == "skip":
-			o.skipped++
-			o.reasons = append(o.reasons, reason(output[k]))
-		}
+		all = append(all, o)
 	}
-}
-
-var logged = regexp.MustCompile(`(?m)^ *\S+\.go:\d+: (.*)`)
-
-// reason returns the last thing that a skipped test logged.
-func reason(output string) string {
-	all := logged.FindAllStringSubmatch(output, -1)
-	if len(all) == 0 {
-		return "no reason given"
-	}
-	return all[len(all)-1][1]
+	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zuffd/uffd/verify/testlog"
 	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
@@ -19,11 +20,11 @@ type result struct {
 	Seconds float64        `json:"seconds"`
 	Boots   int            `json:"boots"` // 2 if nothing was heard of the first
 
-	Run     int    `json:"run"` // Passed, Failed and Skipped together
-	Passed  int    `json:"passed"`
-	Failed  int    `json:"failed"`
-	Skipped int    `json:"skipped"`
-	Tests   []test `json:"tests"`
+	Run     int            `json:"run"` // Passed, Failed and Skipped together
+	Passed  int            `json:"passed"`
+	Failed  int            `json:"failed"`
+	Skipped int            `json:"skipped"`
+	Tests   []testlog.Test `json:"tests"`
 
 	// Problem is why the tests were not all run, and Console the end of what
 	// the guest wrote then.

@@ -47,7 +47,13 @@ func TestOutcomes(t *testing.T) {
 		"fails a binary that did not end": {verbose(
 			"=== RUN   TestA", "--- PASS: TestA (0.00s)"), nil, false,
 			"TestA pass, (package) fail"},
-		"fails a binary without tests":                        {verbose("PASS"), ok, false, "(package) fail"},
+		"fails a binary without tests": {verbose("PASS"), ok, false, "(package) fail"},
+		"fails a binary that skipped all its tests": {verbose(
+			"=== RUN   TestA", "--- SKIP: TestA (0.00s)", "=== RUN   TestB", "--- SKIP: TestB (0.00s)", "PASS"), ok, false,
+			"TestA skip, TestB skip, (package) fail"},
+		"may skip all when only some are wanted": {verbose(
+			"=== RUN   TestA", "--- SKIP: TestA (0.00s)", "PASS"), ok, true,
+			"TestA skip"},
 		"may run none of a package when only some are wanted": {verbose("PASS"), ok, true, ""},
 		"fails a binary that was not run": {"", &console.Exited{Code: -1, Error: "exec format error"}, false,
 			"(package) fail"},
@@ -79,18 +85,5 @@ func TestOutcomesTellTime(t *testing.T) {
 	all, err := b.tests(t.Context(), false)
 	if err != nil || len(all) != 1 || all[0].Seconds != 1.25 {
 		t.Errorf("got %+v, %v", all, err)
-	}
-}
-
-func TestReason(t *testing.T) {
-	for output, want := range map[string]string{
-		"=== RUN   T\n    a_test.go:7: UFFD_FEATURE_POISON (Linux 6.6)\n--- SKIP: T (0.00s)\n": "UFFD_FEATURE_POISON (Linux 6.6)",
-		"    a_test.go:7: tried\n    a_test.go:9: gave up\n":                                   "gave up",
-		"    a_test.go:7: two\n        lines\n":                                                "two lines",
-		"--- SKIP: T (0.00s)\n":                                                                "no reason given",
-	} {
-		if got := reason(output); got != want {
-			t.Errorf("%q: got %q, want %q", output, got, want)
-		}
 	}
 }

@@ -1,0 +1,177 @@
+// Package testlog reads what go test -json and go tool test2json print.
+package testlog
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// A Test is the outcome of one test of a package.
+type Test struct {
+	Package string  `json:"package"`
+	Name    string  `json:"name"`
+	Result  string  `json:"result"` // pass, fail, skip
+	Seconds float64 `json:"seconds"`
+	Reason  string  `json:"reason,omitempty"` // why it was skipped
+	Output  string  `json:"output,omitempty"` // of a failed one
+}
+
+// A Package is what was told of one package's tests.
+type Package struct {
+	Name   string
+	Result string // pass, fail, skip; empty if its end was not told
+	Output string // what no test wrote; of a package that could not be built, why
+
+	// Tests are the leaves, in the order in which they began: a test that ran
+	// subtests is left out, unless it failed where none of them did. A test
+	// that began and did not end has failed.
+	Tests []Test
+}
+
+// Failed reports whether one of the tests has failed.
+func (p *Package) Failed() bool { return p.has("fail") }
+
+// Ran reports whether one of the tests has passed or failed.
+func (p *Package) Ran() bool { return p.has("fail") || p.has("pass") }
+
+func (p *Package) has(result string) bool {
+	for _, t := range p.Tests {
+		if t.Result == result {
+			return true
+		}
+	}
+	return false
+}
+
+// Failure is the failure of a package as a whole, under the name "(package)".
+func (p *Package) Failure(why string) Test {
+	return Test{Package: p.Name, Name: "(package)", Result: "fail", Output: why}
+}
+
+// event is what is printed; go doc test2json and go help test document it.
+type event struct {
+	Action, Package, Test, Output string
+	Elapsed                       float64
+	ImportPath, FailedBuild       string // of a build's output, and of a package that could not be built
+}
+
+// Read reads events to the end, and returns the packages in the order in which
+// they began.
+func Read(r io.Reader) ([]*Package, error) {
+	var all []*log
+	packages := map[string]*log{}
+	builds := map[string]string{}
+	for d := json.NewDecoder(r); ; {
+		var e event
+		err := d.Decode(&e)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("events of tests: %w", err)
+		}
+		if e.ImportPath != "" {
+			builds[e.ImportPath] += e.Output
+			continue
+		}
+		l := packages[e.Package]
+		if l == nil {
+			l = &log{Package: Package{Name: e.Package}, output: map[string]string{}}
+			packages[e.Package] = l
+			all = append(all, l)
+		}
+		l.event(e, builds)
+	}
+	var done []*Package
+	for _, l := range all {
+		done = append(done, l.leaves())
+	}
+	return done, nil
+}
+
+// A log is a Package in the making: all its tests, and what each has written.
+type log struct {
+	Package
+	output map[string]string
+}
+
+func (l *log) event(e event, builds map[string]string) {
+	ended := e.Action == "pass" || e.Action == "fail" || e.Action == "skip"
+	if e.Test == "" {
+		l.Output += e.Output
+		if ended {
+			l.Result = e.Action
+			l.Output = builds[e.FailedBuild] + l.Output
+		}
+		return
+	}
+	l.output[e.Test] += e.Output
+	at := len(l.Tests) - 1
+	for at >= 0 && l.Tests[at].Name != e.Test {
+		at--
+	}
+	if at < 0 {
+		at = len(l.Tests)
+		l.Tests = append(l.Tests, Test{Package: e.Package, Name: e.Test})
+	}
+	if ended {
+		l.Tests[at].Result, l.Tests[at].Seconds = e.Action, e.Elapsed
+	}
+}
+
+// leaves leaves the leaves in l.Tests.
+func (l *log) leaves() *Package {
+	parent, failedBelow := map[string]bool{}, map[string]bool{}
+	for i := range l.Tests {
+		t := &l.Tests[i]
+		if t.Result == "" {
+			t.Result = "fail"
+			l.output[t.Name] += "(the test did not end)\n"
+		}
+		for at, c := range t.Name {
+			if c == '/' {
+				parent[t.Name[:at]] = true
+				failedBelow[t.Name[:at]] = failedBelow[t.Name[:at]] || t.Result == "fail"
+			}
+		}
+	}
+	all := l.Tests
+	l.Tests = nil
+	for _, t := range all {
+		if parent[t.Name] && (t.Result != "fail" || failedBelow[t.Name]) {
+			continue
+		}
+		switch t.Result {
+		case "skip":
+			t.Reason = reason(l.output[t.Name])
+		case "fail":
+			t.Output = l.output[t.Name]
+		}
+		l.Tests = append(l.Tests, t)
+	}
+	return &l.Package
+}
+
+// logged matches the first line of what a test logs.
+var logged = regexp.MustCompile(`^ *\S+\.go:\d+: (.*)`)
+
+// reason returns the last thing that a skipped test logged.
+func reason(output string) string {
+	why := ""
+	for line := range strings.Lines(output) {
+		line = strings.TrimRight(line, "\n")
+		if m := logged.FindStringSubmatch(line); m != nil {
+			why = m[1]
+		} else if why != "" && strings.HasPrefix(line, "        ") {
+			why += " " + strings.TrimSpace(line)
+		}
+	}
+	if why == "" {
+		return "no reason given"
+	}
+	return why
+}
