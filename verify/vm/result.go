@@ -103,8 +103,8 @@ func (r *runner) boot(ctx context.Context, k kernel, res *result) (err error) {
 		}
 		res.Tests = append(res.Tests, tests...)
 	}
-	if err == nil && t.lost > 0 {
-		err = fmt.Errorf("%d messages of init were damaged or lost on the console", t.lost)
+	if err == nil {
+		err = t.whole(len(packages))
 	}
 	if err != nil {
 		res.Console = t.tail

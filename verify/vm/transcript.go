@@ -33,6 +33,18 @@ const tailLines = 40
 // escapes are the terminal codes that firmware writes.
 var escapes = regexp.MustCompile(`\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Za-z0-9]|.)`)
 
+// whole returns an error if something is missing of what a guest said that
+// came to its end: of this many packages, or on the way.
+func (t *transcript) whole(packages int) error {
+	if t.lost > 0 {
+		return fmt.Errorf("%d messages of init were damaged or lost on the console", t.lost)
+	}
+	if len(t.binaries) != packages {
+		return fmt.Errorf("%d of %d packages were tested", len(t.binaries), packages)
+	}
+	return nil
+}
+
 // line reads one line of the console.
 func (t *transcript) line(s string) {
 	m, found, err := console.Parse(s)

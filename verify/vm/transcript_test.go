@@ -98,6 +98,28 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
+func TestTranscriptIsWhole(t *testing.T) {
+	lossy, _ := read(t, append(session()[:9], session()[10:]...))
+	good, _ := read(t, session())
+	for name, c := range map[string]struct {
+		tr       *transcript
+		packages int
+		want     string // in the error
+	}{
+		"as it should be":                 {good, 1, ""},
+		"refused if a message is lost":    {lossy, 1, "1 messages"},
+		"refused if a package is missing": {good, 2, "1 of 2 packages"},
+		"refused without any package":     {new(transcript), 1, "0 of 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := c.tr.whole(c.packages)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 func TestTranscriptKeepsTheTail(t *testing.T) {
 	tr := new(transcript)
 	for range 3 * tailLines {

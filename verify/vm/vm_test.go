@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,17 @@ func TestGuest(t *testing.T) {
 			t.Error("no error")
 		}
 	})
+}
+
+func TestBuildWantsEveryPackage(t *testing.T) {
+	module := t.TempDir()
+	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte("module m\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := &builder{module: module, dir: t.TempDir()}
+	if _, err := b.initramfs(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), packages[0]) {
+		t.Errorf("got %v, want an error with %s", err, packages[0])
+	}
 }
 
 // TestBoot boots the newest kernel and runs tests of this module in it.
