@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"runtime"
@@ -22,6 +23,7 @@ var (
 	errSilent   = errors.New("nothing was heard of init: the kernel did not boot, or qemu could not run it")
 	errDeadline = errors.New("the guest was ended at its deadline")
 	errEarly    = errors.New("the guest ended before its tests did")
+	errFlood    = fmt.Errorf("the guest was ended because it wrote more than %d MiB, or a line of more than %d", maxConsole>>20, maxLine>>20)
 )
 
 // limits on what a guest may write, in bytes.
@@ -55,7 +57,8 @@ func (g guest) run(ctx context.Context) (*transcript, error) {
 	t := new(transcript)
 	read := make(chan error, 1)
 	go func() {
-		s := bufio.NewScanner(io.LimitReader(r, maxConsole))
+		limited := &io.LimitedReader{R: r, N: maxConsole}
+		s := bufio.NewScanner(limited)
 		s.Buffer(nil, maxLine)
 		for s.Scan() {
 			t.line(s.Text())
@@ -67,7 +70,10 @@ func (g guest) run(ctx context.Context) (*transcript, error) {
 			}
 		}
 		err := s.Err()
-		cancel(err) // if qemu writes more than it may
+		if limited.N == 0 || errors.Is(err, bufio.ErrTooLong) {
+			err = errFlood
+		}
+		cancel(err)
 		io.Copy(io.Discard, r)
 		read <- err
 	}()
