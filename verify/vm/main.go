@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -65,6 +66,9 @@ func main() {
 }
 
 func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
+	if o.results != "" && o.run != "" {
+		return errors.New("-results is what came of all tests: it does not go with -run")
+	}
 	all := kernels
 	if o.dir != "" {
 		var err error
@@ -95,7 +99,7 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	defer os.RemoveAll(tmp)
 	r := &runner{log: &lockedWriter{w: stderr}, some: o.run != ""}
 	// Emulated processors are 5 to 11 times slower than the host's.
-	args := []string{"-test.v=test2json", "-test.short"}
+	args := []string{"-test.v=test2json", shortMode}
 	if o.run != "" {
 		args = append(args, "-test.run="+o.run)
 	}
@@ -106,11 +110,13 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		r.cache.Log, r.cache.Refresh = r.log, o.refresh
 	}
-	rep := report{Date: time.Now().UTC().Truncate(time.Second), Host: hostVersions(ctx, o.module, chosen)}
+	rep := report{Date: time.Now().UTC().Truncate(time.Second), Host: hostVersions(ctx, o.module, chosen), Args: args}
 	rep.Results = r.all(ctx, chosen, o.jobs)
 	rep.Seconds = time.Since(rep.Date).Seconds()
-	return rep.write(stdout, o)
+	return rep.write(ctx, stdout, o)
 }
+
+const shortMode = "-test.short"
 
 // A runner verifies kernels.
 type runner struct {

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,6 +21,7 @@ import (
 type report struct {
 	Date    time.Time `json:"date"`
 	Host    []string  `json:"host"` // versions of Go and qemu
+	Args    []string  `json:"args"` // of every test binary
 	Seconds float64   `json:"seconds"`
 	Results []*result `json:"kernels"`
 }
@@ -79,9 +82,13 @@ func (r *report) reasons() []skipReason {
 }
 
 // write prints the report, writes the files that were asked for, and returns
-// an error unless all is well.
-func (r *report) write(w io.Writer, o *options) error {
+// an error unless all is well. What is left of an interrupted run goes into no
+// file.
+func (r *report) write(ctx context.Context, w io.Writer, o *options) error {
 	r.text(w)
+	if ctx.Err() != nil {
+		return errors.New("interrupted: no file is written")
+	}
 	if o.json != "" {
 		b, err := json.MarshalIndent(r, "", "\t")
 		if err != nil {
@@ -135,12 +142,33 @@ func (r *report) text(w io.Writer) {
 		if len(res.Console) > 0 {
 			fmt.Fprintf(w, "the end of its console:\n%s", indent(strings.Join(res.Console, "\n")))
 		}
-		if !res.ok() && len(res.KernelLog) > 0 {
-			fmt.Fprintf(w, "%s: warnings of its kernel:\n%s", res.Kernel, indent(strings.Join(res.KernelLog, "\n")))
+		if all := res.warnings(); !res.ok() && len(all) > 0 {
+			fmt.Fprintf(w, "%s: warnings of its kernel:\n%s", res.Kernel, indent(strings.Join(all, "\n")))
 		}
 	}
 	kernels, tests := r.totals()
 	fmt.Fprintf(w, "\n%s, in %.0f s\n%s\n", kernels, r.Seconds, tests)
+}
+
+// poisoned matches what a kernel says when a process touches poisoned memory,
+// which tests have processes do.
+var poisoned = regexp.MustCompile(`^MCE: Killing .+ due to hardware memory corruption fault at [0-9a-f]+$`)
+
+// maxWarnings is how many lines of a kernel's log are shown; -json has all.
+const maxWarnings = 10
+
+// warnings returns the unexpected lines of the kernel's log.
+func (r *result) warnings() []string {
+	var all []string
+	for _, line := range r.KernelLog {
+		if !poisoned.MatchString(line) {
+			all = append(all, line)
+		}
+	}
+	if more := len(all) - maxWarnings; more > 0 {
+		all = append(all[:maxWarnings], fmt.Sprintf("and %d more, which -json FILE writes", more))
+	}
+	return all
 }
 
 // totals are sums, in a line each.
@@ -165,7 +193,11 @@ func (r *report) markdown(w io.Writer) {
 	for _, res := range r.Results {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(escapeCells(res.row()), " | "))
 	}
-	fmt.Fprint(w, "\nA test with subtests is not counted beside them. Kernels are booted under software emulation, so seconds say little of a real machine.\n")
+	fmt.Fprintf(w, "\nEach package's tests were run with `%s`", strings.Join(r.Args, " "))
+	if slices.Contains(r.Args, shortMode) {
+		fmt.Fprint(w, ": in short mode, which leaves out or shortens what takes long under emulation")
+	}
+	fmt.Fprint(w, ".\nA test with subtests is not counted beside them. Kernels are booted under software emulation, so seconds say little of a real machine.\n")
 	if all := r.reasons(); len(all) > 0 {
 		fmt.Fprint(w, "\n## Skipped\n\n| tests | reason | kernels |\n| --- | --- | --- |\n")
 		for _, s := range all {

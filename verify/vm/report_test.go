@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +26,7 @@ func sample() *report {
 		Run: 2, Passed: 0, Failed: 1, Skipped: 1, KernelLog: []string{"MCE: a warning"},
 		Tests: []testlog.Test{{Package: "p", Name: "B", Result: "fail", Output: "got 1, want 2\n"}, skip("c")}}
 	dead := &result{Kernel: "s390x/recent", Arch: "s390x", Problem: errDeadline.Error(), Console: []string{"Kernel panic - not syncing"}}
-	return &report{Date: time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC), Host: []string{"go version go1.26"}, Results: []*result{good, bad, dead}}
+	return &report{Date: time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC), Host: []string{"go version go1.26"}, Args: []string{"-test.v", shortMode}, Results: []*result{good, bad, dead}}
 }
 
 // contains fails the test for what text lacks, or has in another order.
@@ -43,7 +46,7 @@ func TestReport(t *testing.T) {
 	dir := t.TempDir()
 	o := &options{json: filepath.Join(dir, "r.json"), results: filepath.Join(dir, "R.md")}
 	var out strings.Builder
-	err := sample().write(&out, o)
+	err := sample().write(t.Context(), &out, o)
 	if err == nil || !strings.Contains(err.Error(), "2 of 3 kernels") {
 		t.Errorf("got %v, want an error that counts the bad kernels", err)
 	}
@@ -60,6 +63,7 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		contains(t, string(b), "24 November 2026", "| kernel |", "| amd64/7.3 | 7.3.4 | amd64 | 4 KiB | 3 | 1 | 0 | 2 |",
+			"`-test.v -test.short`: in short mode",
 			"## Skipped", "| 2 | c |", `| a \| b |`, "## Failed", "arm64/5.10: p B", "s390x/recent", "## Versions", "linux 7.3.4", "abc", "go version")
 		for line := range strings.Lines(string(b)) {
 			if strings.HasPrefix(line, "| amd64/7.3 | 7.3.4") && strings.Count(line, "|") != len(columns)+1 {
@@ -93,7 +97,7 @@ func TestReport(t *testing.T) {
 		r := sample()
 		r.Results = r.Results[:1]
 		var out strings.Builder
-		if err := r.write(&out, &options{}); err != nil {
+		if err := r.write(t.Context(), &out, &options{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -102,14 +106,58 @@ func TestReport(t *testing.T) {
 		r.Results = r.Results[:1]
 		r.Results[0].Passed = 0
 		var out strings.Builder
-		if r.write(&out, &options{}) == nil {
+		if r.write(t.Context(), &out, &options{}) == nil {
 			t.Error("no error")
+		}
+	})
+	t.Run("writes nothing of what was interrupted", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		o := &options{json: filepath.Join(dir, "half.json"), results: filepath.Join(dir, "half.md")}
+		r := sample()
+		r.Results = r.Results[:1]
+		var out strings.Builder
+		if err := r.write(ctx, &out, o); err == nil || !strings.Contains(err.Error(), "interrupted") {
+			t.Errorf("got %v", err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(dir, "half*")); len(left) > 0 {
+			t.Errorf("left %q", left)
 		}
 	})
 	t.Run("leaves nothing where it cannot write", func(t *testing.T) {
 		var out strings.Builder
-		if sample().write(&out, &options{json: filepath.Join(dir, "no/such/r.json")}) == nil {
+		if sample().write(t.Context(), &out, &options{json: filepath.Join(dir, "no/such/r.json")}) == nil {
 			t.Error("no error")
 		}
 	})
+}
+
+func TestResultsAreOfAllTests(t *testing.T) {
+	o := &options{kernels: "amd64/7.3", list: true, results: "R.md", run: "Poison"}
+	if err := o.main(t.Context(), io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "-run") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	const poison = "MCE: Killing live.test:12 due to hardware memory corruption fault at 7f0000001000"
+	many := slices.Repeat([]string{"oops"}, maxWarnings+2)
+	for name, c := range map[string]struct{ log, want []string }{
+		"leaves out what poison tests provoke":  {[]string{poison, "BUG: a", poison}, []string{"BUG: a"}},
+		"shows what says more than that":        {[]string{poison + ", and panics"}, []string{poison + ", and panics"}},
+		"shows other failures of memory":        {[]string{"MCE: Killing x:1"}, []string{"MCE: Killing x:1"}},
+		"shows as many as are of use to people": {many, append(many[:maxWarnings:maxWarnings], "and 2 more, which -json FILE writes")},
+		"shows that many":                       {many[2:], many[2:]},
+		"has nothing to show":                   {[]string{poison}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &result{KernelLog: slices.Clone(c.log)}
+			if got := r.warnings(); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			if !slices.Equal(r.KernelLog, c.log) {
+				t.Errorf("the log has become %q", r.KernelLog)
+			}
+		})
+	}
 }
