@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/zuffd/uffd/verify/scratch"
 	"github.com/zuffd/uffd/verify/testlog"
 	"golang.org/x/sys/unix"
 )
@@ -50,11 +51,11 @@ func liveTests(ctx context.Context) ([]*outcomes, error) {
 // runs reports whether this kernel runs programs for an architecture: false is
 // the kernel's own word, any other failure an error.
 func runs(ctx context.Context, goarch, pkg string) (bool, error) {
-	dir, err := os.MkdirTemp("", "uffd-verify-")
+	dir, remove, err := scratch.Dir("", "uffd-verify-")
 	if err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	program := filepath.Join(dir, "test")
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, pkg)
 	cmd.Env = append(os.Environ(), "GOARCH="+goarch, "CGO_ENABLED=0")

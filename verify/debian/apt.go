@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/zuffd/uffd/verify/scratch"
 )
 
 // tools are the programs that are run.
@@ -53,11 +55,11 @@ var keyrings = []string{
 // repositories returns the repositories that this machine's apt is configured
 // with and that can be Debian's main archive. apt need not have been updated.
 func repositories(ctx context.Context) ([]string, error) {
-	empty, err := os.MkdirTemp("", "uffd-apt-")
+	empty, remove, err := scratch.Dir("", "uffd-apt-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(empty)
+	defer remove()
 	out, err := tool(ctx, "", "apt-get", "-o", "Dir::State::Lists="+empty, "update", "--print-uris")
 	if err != nil {
 		return nil, err

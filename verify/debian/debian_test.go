@@ -301,6 +301,15 @@ func TestExtract(t *testing.T) {
 		os.WriteFile(filepath.Join(e.Dir, "usr/include/version"), []byte("bad"), 0o644)
 		r.want(r.open(), wanted, "1")
 	})
+	t.Run("removes what a killed process left", func(t *testing.T) {
+		r := newRepository(t, true)
+		r.publish("1")
+		r.write("cache/debian/packages/.part-1234/p_1_all.deb", "half of it")
+		r.want(r.open(), wanted, "1")
+		if left, _ := filepath.Glob(filepath.Join(r.dir, "cache/debian/packages/.part-*")); len(left) > 0 {
+			t.Errorf("left %q", left)
+		}
+	})
 	t.Run("refuses a package that is not what the index says", func(t *testing.T) {
 		r := newRepository(t, true)
 		r.publish("1")

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/zuffd/uffd/verify/scratch"
 )
 
 // record is the file beside an extract's files that holds the Extract.
@@ -49,11 +51,11 @@ func (c *Cache) extract(ctx context.Context, p Package, match *regexp.Regexp) (*
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), ".new-")
+	tmp, remove, err := scratch.Dir(filepath.Dir(dir), ".part-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(tmp)
+	defer remove()
 	c.logf("fetching %s %s (%d MB)", p.Name, p.Version, (p.Size+999_999)/1_000_000)
 	deb, err := c.download(ctx, tmp, p)
 	if err != nil {

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/scratch"
 )
 
 // options are the command's flags.
@@ -92,11 +93,11 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := ensureMachines(ctx, stderr, chosen, o.install); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "uffd-vm-")
+	tmp, remove, err := scratch.Dir("", "uffd-guests-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer remove()
 	r := &runner{log: &lockedWriter{w: stderr}, some: o.run != ""}
 	// Emulated processors are 5 to 11 times slower than the host's.
 	args := []string{"-test.v=test2json", shortMode}
