@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,6 +21,21 @@ func missingCompilers() []string {
 		}
 	}
 	return packages
+}
+
+// ensureCompilers installs the compilers that are missing, if it may, and
+// returns those that are missing then. Where it cannot, the other oracles are
+// asked all the same.
+func ensureCompilers(ctx context.Context, w io.Writer, install bool) []string {
+	missing := missingCompilers()
+	if !install || len(missing) == 0 {
+		return missing
+	}
+	fmt.Fprintln(w, installLine(missing))
+	if err := installPackages(ctx, missing); err != nil {
+		fmt.Fprintln(w, "not installed:", err)
+	}
+	return missingCompilers()
 }
 
 // installLine is what a person would type.

@@ -25,7 +25,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"github.com/zuffd/uffd/verify/debian"
 )
 
 func main() {
@@ -40,14 +43,7 @@ func main() {
 }
 
 func run(ctx context.Context, w io.Writer, install bool) error {
-	missing := missingCompilers()
-	if install && len(missing) > 0 {
-		fmt.Fprintln(w, installLine(missing))
-		if err := installPackages(ctx, missing); err != nil {
-			return err
-		}
-		missing = missingCompilers()
-	}
+	missing := ensureCompilers(ctx, w, install)
 	s, err := newSubject(ctx)
 	if err != nil {
 		return err
@@ -57,8 +53,13 @@ func run(ctx context.Context, w io.Writer, install bool) error {
 	if err != nil {
 		return err
 	}
-	if len(missing) > 0 {
-		r.advice = "to install what is missing, run: " + installLine(missing)
+	var advice []string
+	if cache, err := debian.Open(); err == nil {
+		advice = append(advice, unaskedKernels(cache)...)
 	}
+	if len(missing) > 0 {
+		advice = append(advice, "to install what is missing, run as root: "+installLine(missing))
+	}
+	r.advice = strings.Join(advice, "\n")
 	return r.write(w)
 }

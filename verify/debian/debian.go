@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -142,14 +143,56 @@ func (c *Cache) Extract(ctx context.Context, q Query, match *regexp.Regexp) (*Ex
 	}
 }
 
+// Extracts returns what the cache has of all that Extract took out of packages
+// by one expression, checked as Extract does, and what is damaged of it.
+// Neither the network nor an index is asked.
+func (c *Cache) Extracts(match *regexp.Regexp) (all []*Extract, damaged []*Damaged, err error) {
+	dirs, err := filepath.Glob(filepath.Join(c.Dir, "packages", "*"+suffix(match)))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, dir := range dirs {
+		unlock, err := c.lock(dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		e, err := readExtract(dir)
+		unlock()
+		if err != nil {
+			name, _, _ := strings.Cut(filepath.Base(dir), "_")
+			damaged = append(damaged, &Damaged{name, dir, err})
+			continue
+		}
+		all = append(all, e)
+	}
+	return all, damaged, nil
+}
+
+// Damaged is an extract that is not what was put into the cache.
+type Damaged struct {
+	Name string // of the package
+	Dir  string // to be removed
+	Err  error  // what is wrong with it
+}
+
 // errLocal is wrapped by errors that a newer index cannot help.
 var errLocal = errors.New("on this machine")
 
 // Arch returns Debian's name of the architecture that Go calls goarch.
-func Arch(goarch string) string {
-	names := map[string]string{"386": "i386", "arm": "armhf", "mips64le": "mips64el", "ppc64le": "ppc64el"}
-	return cmp.Or(names[goarch], goarch)
+func Arch(goarch string) string { return cmp.Or(names[goarch], goarch) }
+
+// GOARCH returns Go's name of the architecture that Debian calls arch.
+func GOARCH(arch string) string {
+	for goarch, name := range names {
+		if name == arch {
+			return goarch
+		}
+	}
+	return arch
 }
+
+// names are Debian's, where Go has others.
+var names = map[string]string{"386": "i386", "arm": "armhf", "mips64le": "mips64el", "ppc64le": "ppc64el"}
 
 func (c *Cache) logf(format string, args ...any) {
 	if c.Log != nil {

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -349,4 +350,108 @@ func TestExtract(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+func TestExtracts(t *testing.T) {
+	r := newRepository(t, true)
+	r.publish("1", "2")
+	c := r.open()
+	kernel := func(version string) *Extract {
+		t.Helper()
+		q := wanted
+		q.Version = version
+		e, err := c.Extract(t.Context(), q, theKernel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	is := func(t *testing.T, good, bad int) {
+		t.Helper()
+		all, damaged, err := r.open().Extracts(theKernel)
+		if err != nil || len(all) != good || len(damaged) != bad {
+			t.Fatalf("got %d and %d damaged, %v, want %d and %d", len(all), len(damaged), err, good, bad)
+		}
+		for _, e := range all {
+			path, err := e.Path()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if content, err := os.ReadFile(path); string(content) != "kernel "+e.Package.Version || e.Package.Name != "p" {
+				t.Errorf("%+v: %q, %v", e.Package, content, err)
+			}
+		}
+		for _, d := range damaged {
+			if d.Name != "p" || filepath.Dir(d.Dir) != filepath.Join(c.Dir, "packages") || d.Err == nil {
+				t.Errorf("damaged: %+v", d)
+			}
+		}
+	}
+	is(t, 0, 0)
+	r.want(c, wanted, "2")
+	is(t, 0, 0) // by another expression
+	first, second := kernel("1"), kernel("2")
+	is(t, 2, 0)
+	t.Run("tells a file that was cut, and hides no other", func(t *testing.T) {
+		path, err := first.Path()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, 3); err != nil {
+			t.Fatal(err)
+		}
+		is(t, 1, 1)
+	})
+	t.Run("tells an empty record", func(t *testing.T) {
+		if err := os.Truncate(filepath.Join(filepath.Dir(second.Dir), record), 0); err != nil {
+			t.Fatal(err)
+		}
+		is(t, 0, 2)
+	})
+	t.Run("waits for whoever is at work on one", func(t *testing.T) {
+		unlock, err := c.lock(filepath.Dir(first.Dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+		var unlocked atomic.Bool
+		done := make(chan bool)
+		waiting := make(chan struct{})
+		go func() {
+			c := r.open()
+			c.Log = writerFunc(func([]byte) { close(waiting) })
+			if _, _, err := c.Extracts(theKernel); err != nil {
+				t.Error(err)
+			}
+			done <- unlocked.Load()
+		}()
+		select {
+		case <-waiting: // it says that it waits
+		case <-done:
+			t.Fatal("it did not wait")
+		}
+		unlocked.Store(true)
+		unlock()
+		if !<-done {
+			t.Error("it did not wait")
+		}
+	})
+	kernel("1")
+	kernel("2")
+	is(t, 2, 0)
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
+
+func TestArch(t *testing.T) {
+	for goarch, want := range map[string]string{"amd64": "amd64", "386": "i386", "ppc64le": "ppc64el", "arm": "armhf", "mips64le": "mips64el"} {
+		if got := Arch(goarch); got != want {
+			t.Errorf("Arch(%q) is %q, want %q", goarch, got, want)
+		}
+		if got := GOARCH(want); got != goarch {
+			t.Errorf("GOARCH(%q) is %q, want %q", want, got, goarch)
+		}
+	}
 }

@@ -26,10 +26,15 @@ const record = "record.json"
 func (c *Cache) extractDir(p Package, match *regexp.Regexp) string {
 	name := p.Name + "_" + strings.ReplaceAll(p.Version, ":", "%3a") + "_" + p.Arch
 	if match != nil {
-		sum := sha256.Sum256([]byte(match.String()))
-		name += "_" + hex.EncodeToString(sum[:4])
+		name += suffix(match)
 	}
 	return filepath.Join(c.Dir, "packages", name)
+}
+
+// suffix tells directories apart that hold different files of one package.
+func suffix(match *regexp.Regexp) string {
+	sum := sha256.Sum256([]byte(match.String()))
+	return "_" + hex.EncodeToString(sum[:4])
 }
 
 // extract returns the package's files from the cache, or fetches them.
@@ -40,8 +45,12 @@ func (c *Cache) extract(ctx context.Context, p Package, match *regexp.Regexp) (*
 		return nil, err
 	}
 	defer unlock()
-	e, err := readExtract(dir, p)
+	e, err := readExtract(dir)
+	if err == nil && e.Package.SHA256 != p.SHA256 {
+		err = fmt.Errorf("%s: the package was another file of the same name and version", dir)
+	}
 	if err == nil {
+		e.Package.Index = p.Index
 		return e, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +95,7 @@ func (c *Cache) extract(ctx context.Context, p Package, match *regexp.Regexp) (*
 }
 
 // readExtract reads a cached extract and checks every file of it.
-func readExtract(dir string, p Package) (*Extract, error) {
+func readExtract(dir string) (*Extract, error) {
 	content, err := os.ReadFile(filepath.Join(dir, record))
 	if err != nil {
 		return nil, err
@@ -95,10 +104,6 @@ func readExtract(dir string, p Package) (*Extract, error) {
 	if err := json.Unmarshal(content, e); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, record), err)
 	}
-	if e.Package.SHA256 != p.SHA256 {
-		return nil, fmt.Errorf("%s: the package was another file of the same name and version", dir)
-	}
-	e.Package.Index = p.Index
 	e.Dir = filepath.Join(dir, "files")
 	root, err := os.OpenRoot(e.Dir)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/zuffd/uffd/verify/kernels"
 )
 
 // headLen is how much of an image's beginning tells what it is.
@@ -131,7 +133,7 @@ func kernelsIn(dir string, w io.Writer) ([]kernel, error) {
 			fmt.Fprintf(w, "not booted: %v\n", err)
 			continue
 		}
-		all = append(all, kernel{arch: arch, image: path})
+		all = append(all, kernel{kernels.Kernel{Arch: arch}, path})
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("%s: no kernel image that is known here: x86 bzImage, arm64 Image or Image.gz, riscv64 Image, s390x image, ELF of riscv64, s390x or ppc64le", dir)

@@ -2,60 +2,36 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/kernels"
 )
 
 // A kernel is one that can be booted.
 type kernel struct {
-	arch    string // GOARCH
-	release string // "6.12"; "recent" is the newest that the suite has
-	flavour string // the end of the Debian package's name
-	suite   string // the Debian suite; "" where image is the user's own file
-	image   string // the file
+	kernels.Kernel        // of the user's own, Arch only
+	image          string // the file of the user's own; "" for Debian's
 }
 
-// kernels are Debian's stock kernels that the tests are run on. The cloud
-// flavours are the smallest; other architectures have none. Debian's stable
-// suites have few releases, so backports serve the others; riscv64, s390x and
-// ppc64le come from the suite that is to be stable next.
-var kernels = []kernel{
-	{"amd64", "5.10", "cloud-amd64", "bullseye", ""},
-	{"amd64", "6.1", "cloud-amd64", "bookworm", ""},
-	{"amd64", "6.12", "cloud-amd64", "trixie", ""},
-	{"amd64", "6.18", "cloud-amd64", "trixie-backports", ""},
-	{"amd64", "7.0", "cloud-amd64", "trixie-backports", ""},
-	{"amd64", "7.3", "cloud-amd64", "trixie-backports", ""},
-	{"arm64", "5.10", "cloud-arm64", "bullseye", ""},
-	{"arm64", "6.1", "cloud-arm64", "bookworm", ""},
-	{"arm64", "6.12", "cloud-arm64", "trixie", ""},
-	{"arm64", "6.12", "arm64-16k", "trixie", ""},
-	{"arm64", "7.3", "cloud-arm64", "trixie-backports", ""},
-	{"riscv64", "recent", "riscv64", "forky", ""},
-	{"s390x", "recent", "s390x", "forky", ""},
-	{"ppc64le", "recent", "powerpc64le", "forky", ""},
-	{"ppc64le", "recent", "powerpc64le-64k", "forky", ""},
+// debians returns Debian's kernels.
+func debians() []kernel {
+	var all []kernel
+	for _, k := range kernels.Debian {
+		all = append(all, kernel{Kernel: k})
+	}
+	return all
 }
 
 // name is what the kernel is chosen and reported by: "arm64/6.12-16k".
 func (k kernel) name() string {
-	if k.suite == "" {
-		return k.arch + "/" + path.Base(k.image)
+	if k.image != "" {
+		return k.Arch + "/" + path.Base(k.image)
 	}
-	name := k.arch + "/" + k.release
-	if pages := pageSuffix.FindString(k.flavour); pages != "" {
-		name += pages
-	}
-	return name
+	return k.Kernel.Name()
 }
-
-// pageSuffix is how Debian names kernels of large pages.
-var pageSuffix = regexp.MustCompile(`-\d+k$`)
 
 // choose returns the kernels whose names match one of the patterns of a list
 // separated by commas, as path.Match has them.
@@ -95,30 +71,13 @@ type image struct {
 	SHA256  string `json:"sha256"`
 }
 
-// bootable matches the kernel's path in a package: it moved in Linux 7.2.
-var bootable = regexp.MustCompile(`^(boot|usr/lib/modules/[^/]+)/vmlinu[xz]`)
-
 // fetch returns the kernel's image, from Debian if it is not the user's own.
-// cache is nil where there is no Debian.
 func (k kernel) fetch(ctx context.Context, cache *debian.Cache) (image, error) {
-	if k.suite == "" {
+	if k.image != "" {
 		sum, err := sumFile(k.image)
 		return image{Path: k.image, SHA256: sum}, err
 	}
-	if cache == nil {
-		return image{}, errors.New("no package cache")
-	}
-	// The image is in linux-image-* up to 6.18, in linux-binary-* from 6.19.
-	release := `\d[^-]*`
-	if k.release != "recent" {
-		release = regexp.QuoteMeta(k.release) + `\.\d[^-]*`
-	}
-	abi := `(-\d+)?` // before 6.12 the name has Debian's number of the ABI
-	q := debian.Query{
-		Index: debian.Index{Suite: k.suite, Arch: debian.Arch(k.arch)},
-		Name:  regexp.MustCompile(`^linux-(binary|image)-` + release + abi + `-` + regexp.QuoteMeta(k.flavour) + `$`),
-	}
-	e, err := cache.Extract(ctx, q, bootable)
+	e, err := k.Fetch(ctx, cache)
 	if err != nil {
 		return image{}, fmt.Errorf("no image from Debian (-dir DIR boots your own): %w", err)
 	}
@@ -138,11 +97,11 @@ func (k kernel) fetch(ctx context.Context, cache *debian.Cache) (image, error) {
 func (k kernel) memory(pageSize int) (mib, hugePages int) {
 	const enough = 16
 	switch {
-	case k.arch == "s390x": // none under emulation
+	case k.Arch == "s390x": // none under emulation
 		return 1024, 0
 	case pageSize == 16<<10:
 		return 2048, enough
-	case k.arch == "arm64" && pageSize == 64<<10: // one has 512 MiB
+	case k.Arch == "arm64" && pageSize == 64<<10: // one has 512 MiB
 		return 1024, 0
 	}
 	return 1024, enough

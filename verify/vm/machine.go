@@ -68,7 +68,7 @@ func (m machine) version(ctx context.Context) string {
 func ensureMachines(ctx context.Context, w io.Writer, chosen []kernel, install bool) error {
 	var programs, packages []string
 	for _, k := range chosen {
-		m := machines[k.arch]
+		m := machines[k.Arch]
 		if _, err := exec.LookPath(m.qemu); err != nil && !slices.Contains(programs, m.qemu) {
 			programs = append(programs, m.qemu)
 			if !slices.Contains(packages, m.pkg) {

@@ -70,7 +70,7 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	if o.results != "" && o.run != "" {
 		return errors.New("-results is what came of all tests: it does not go with -run")
 	}
-	all := kernels
+	all := debians()
 	if o.dir != "" {
 		var err error
 		if all, err = kernelsIn(o.dir, stderr); err != nil {
@@ -156,7 +156,7 @@ func hostVersions(ctx context.Context, module string, chosen []kernel) []string 
 	}
 	seen := make(map[string]bool)
 	for _, k := range chosen {
-		m := machines[k.arch]
+		m := machines[k.Arch]
 		if !seen[m.qemu] {
 			seen[m.qemu] = true
 			all = append(all, m.qemu+": "+m.version(ctx))

@@ -39,7 +39,7 @@ func (r *result) ok() bool { return r.Problem == "" && r.Failed == 0 && r.Passed
 
 // verify boots a kernel and runs the tests in it.
 func (r *runner) verify(ctx context.Context, k kernel) *result {
-	res := &result{Kernel: k.name(), Arch: k.arch}
+	res := &result{Kernel: k.name(), Arch: k.Arch}
 	if err := r.boot(ctx, k, res); err != nil {
 		res.Problem = err.Error()
 	}
@@ -64,7 +64,7 @@ func (r *runner) boot(ctx context.Context, k kernel, res *result) (err error) {
 	if res.Image, err = k.fetch(ctx, r.cache); err != nil {
 		return err
 	}
-	initramfs, err := r.builder.initramfs(ctx, k.arch)
+	initramfs, err := r.builder.initramfs(ctx, k.Arch)
 	if err != nil {
 		return err
 	}
@@ -72,11 +72,11 @@ func (r *runner) boot(ctx context.Context, k kernel, res *result) (err error) {
 	if err != nil {
 		return err
 	}
-	if arch != k.arch {
-		return fmt.Errorf("%s is a kernel for %s, not %s", res.Image.Path, arch, k.arch)
+	if arch != k.Arch {
+		return fmt.Errorf("%s is a kernel for %s, not %s", res.Image.Path, arch, k.Arch)
 	}
 	memory, hugePages := k.memory(pageSize)
-	res.Command = machines[k.arch].command(res.Image.Path, initramfs, memory, hugePages)
+	res.Command = machines[k.Arch].command(res.Image.Path, initramfs, memory, hugePages)
 	g := guest{
 		command:  res.Command,
 		boot:     bootTime,
