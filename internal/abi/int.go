@@ -32,9 +32,6 @@ func (i Int) Uint64() uint64 {
 	return i.abs
 }
 
-// Negative reports whether i is below zero.
-func (i Int) Negative() bool { return i.neg }
-
 // String returns i in decimal.
 func (i Int) String() string {
 	s := strconv.FormatUint(i.abs, 10)

@@ -48,6 +48,22 @@ func (r *docReader) next() (token, bool) {
 	return r.tokens[r.at-1], true
 }
 
+// code returns the next token that is no comment or directive, and records what
+// those before it say.
+func (r *docReader) code() (token, bool) {
+	for {
+		t, ok := r.next()
+		switch {
+		case ok && t.kind == comment:
+			r.comment(t)
+		case ok && t.kind == directive:
+			r.define(t)
+		default:
+			return t, ok
+		}
+	}
+}
+
 // comment takes a comment as the documentation of what follows it directly,
 // or as a heading if an empty line does.
 func (r *docReader) comment(t token) {
@@ -81,15 +97,11 @@ func (r *docReader) record(key, orderKey string) {
 // file reads declarations at file scope.
 func (r *docReader) file() {
 	for {
-		t, ok := r.next()
+		t, ok := r.code()
 		if !ok {
 			return
 		}
 		switch {
-		case t.kind == comment:
-			r.comment(t)
-		case t.kind == directive:
-			r.define(t)
 		case t.text == "struct" || t.text == "union" || t.text == "enum":
 			r.definition(t.text)
 		case t.text == ";":
@@ -127,15 +139,11 @@ func (r *docReader) enum() {
 	r.doc = ""
 	expect, depth := true, 0
 	for {
-		t, ok := r.next()
+		t, ok := r.code()
 		if !ok {
 			return
 		}
 		switch {
-		case t.kind == comment:
-			r.comment(t)
-		case t.kind == directive:
-			r.define(t)
 		case t.text == "(":
 			depth++
 		case t.text == ")":

@@ -41,9 +41,6 @@ func OpenSysroot(dir string) (*Sysroot, error) {
 // its files in messages.
 func NewSysroot(name string, fsys fs.FS) *Sysroot { return &Sysroot{name: name, fsys: fsys} }
 
-// Name returns what stands before file names in messages.
-func (s *Sysroot) Name() string { return s.name }
-
 // read returns the content of a header by the name in #include <...>, as arch
 // sees it, and the name of the file for messages.
 func (s *Sysroot) read(a arch, header string) (content []byte, name string, err error) {
