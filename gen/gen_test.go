@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -275,6 +276,36 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("got %v and %q", err, stderr)
 		}
 	})
+}
+
+func TestWrongCommandLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string // on standard error
+	}{
+		"an architecture twice":                  {[]string{"-arch", "amd64,arm64,amd64"}, "-arch names amd64 twice"},
+		"a package name with a hyphen":           {[]string{"-pkg", "a-b"}, `"a-b" is not a Go package name`},
+		"a package name that is a keyword":       {[]string{"-pkg", "func"}, `"func" is not a Go package name`},
+		"a package without a name":               {[]string{"-pkg", "_"}, `"_" is not a Go package name`},
+		"the model, and a check":                 {[]string{"-json", "-check"}, "-json and -check exclude each other"},
+		"the model, and changes":                 {[]string{"-json", "-diff", "../headers"}, "-json and -diff exclude each other"},
+		"a check, and changes":                   {[]string{"-check", "-diff", "../headers"}, "-check and -diff exclude each other"},
+		"an empty package name, not the default": {[]string{"-pkg", ""}, `"" is not a Go package name`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			out, stderr, err := gen(t, append(append([]string{"-sysroot", "../headers", "-o", dir}, c.args...), userfaultfd)...)
+			if err != flag.ErrHelp { // with which the command exits with 2
+				t.Errorf("got %v", err)
+			}
+			if !strings.Contains(stderr, c.want) || out != "" {
+				t.Errorf("stderr lacks %q:\n%s\nstdout: %s", c.want, stderr, out)
+			}
+			if files := generated(t, dir); len(files) != 0 {
+				t.Errorf("it wrote %d files", len(files))
+			}
+		})
+	}
 }
 
 func TestFilesAreReplacedAllTogetherOrNotAtAll(t *testing.T) {

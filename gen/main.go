@@ -27,6 +27,8 @@
 //	-diff OLDSYSROOT
 //		print what was added, removed or changed since OLDSYSROOT, a line each
 //
+// At most one of -json, -check and -diff is given.
+//
 // The documentation in the files is always that of this project's own headers,
 // whichever headers are read: where those declare the same, the files are the
 // same. Symbols that this project does not describe come without.
@@ -55,8 +57,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"go/token"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/zuffd/uffd/gen/internal/cheader"
@@ -108,11 +112,6 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 		return nil, flag.ErrHelp
 	}
 	o.headers = f.Args()
-	if len(o.headers) == 0 {
-		fmt.Fprintln(stderr, "gen: no header named")
-		f.Usage()
-		return nil, flag.ErrHelp
-	}
 	o.arches = strings.Split(arches, ",")
 	if arches == "all" {
 		o.arches = cheader.Arches()
@@ -120,7 +119,40 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	if o.name == "" {
 		o.name = o.pkg
 	}
+	if wrong := o.wrong(); wrong != "" {
+		fmt.Fprintln(stderr, "gen:", wrong)
+		f.Usage()
+		return nil, flag.ErrHelp
+	}
 	return &o, nil
+}
+
+// wrong says what is wrong with the command line.
+func (o *options) wrong() string {
+	if len(o.headers) == 0 {
+		return "no header named"
+	}
+	for i, arch := range o.arches {
+		if slices.Contains(o.arches[:i], arch) {
+			return fmt.Sprintf("-arch names %s twice", arch)
+		}
+	}
+	if !token.IsIdentifier(o.pkg) || o.pkg == "_" {
+		return fmt.Sprintf("-pkg: %q is not a Go package name", o.pkg)
+	}
+	var instead []string
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{{"-json", o.json}, {"-check", o.check}, {"-diff", o.diff != ""}} {
+		if f.set {
+			instead = append(instead, f.name)
+		}
+	}
+	if len(instead) > 1 {
+		return strings.Join(instead, " and ") + " exclude each other"
+	}
+	return ""
 }
 
 func run(args []string, stdout, stderr io.Writer) error {
