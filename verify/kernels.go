@@ -58,8 +58,9 @@ func (s *subject) askBTF(ctx context.Context, cache *debian.Cache) []result {
 	return all
 }
 
-// unaskedKernels says, if there are any, which of Debian's kernels askBTF does not ask, because
-// they are not in the cache, and how they get there.
+// unaskedKernels says which of Debian's kernels askBTF does not ask, because
+// they are not in the cache, and how they get there. It is silent if there are
+// none.
 func unaskedKernels(cache *debian.Cache) []string {
 	images, err := kernels.Cached(cache)
 	missing := kernels.Missing(images)
