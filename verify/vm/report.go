@@ -157,7 +157,8 @@ var poisoned = regexp.MustCompile(`^MCE: Killing .+ due to hardware memory corru
 // maxWarnings is how many lines of a kernel's log are shown; -json has all.
 const maxWarnings = 10
 
-// warnings returns the unexpected lines of the kernel's log.
+// warnings returns the unexpected lines of the kernel's log: the last of them,
+// since those of its boot come first.
 func (r *result) warnings() []string {
 	var all []string
 	for _, line := range r.KernelLog {
@@ -166,7 +167,7 @@ func (r *result) warnings() []string {
 		}
 	}
 	if more := len(all) - maxWarnings; more > 0 {
-		all = append(all[:maxWarnings], fmt.Sprintf("and %d more, which -json FILE writes", more))
+		all = append([]string{fmt.Sprintf("(%d more before these; -json FILE writes them all)", more)}, all[more:]...)
 	}
 	return all
 }

@@ -141,12 +141,12 @@ func TestResultsAreOfAllTests(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	const poison = "MCE: Killing live.test:12 due to hardware memory corruption fault at 7f0000001000"
-	many := slices.Repeat([]string{"oops"}, maxWarnings+2)
+	many := append([]string{"boot", "boot"}, slices.Repeat([]string{"oops"}, maxWarnings)...)
 	for name, c := range map[string]struct{ log, want []string }{
 		"leaves out what poison tests provoke":  {[]string{poison, "BUG: a", poison}, []string{"BUG: a"}},
 		"shows what says more than that":        {[]string{poison + ", and panics"}, []string{poison + ", and panics"}},
 		"shows other failures of memory":        {[]string{"MCE: Killing x:1"}, []string{"MCE: Killing x:1"}},
-		"shows as many as are of use to people": {many, append(many[:maxWarnings:maxWarnings], "and 2 more, which -json FILE writes")},
+		"shows as many as are of use to people": {many, append([]string{"(2 more before these; -json FILE writes them all)"}, many[2:]...)},
 		"shows that many":                       {many[2:], many[2:]},
 		"has nothing to show":                   {[]string{poison}, nil},
 	} {
