@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/btf"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/kernels"
@@ -98,13 +99,13 @@ func (s *subject) askTypes(k kernel) result {
 		return r
 	}
 	older := 0
-	for _, source := range sources {
-		file := s.files[k.arch][source.header]
+	for _, source := range bindings.Sources {
+		file := s.files[k.arch][source.Header]
 		if file.err != nil {
 			r.unasked = file.err
 			return r
 		}
-		symbols := s.symbols[source.header]
+		symbols := s.symbols[source.Header]
 		for _, tag := range symbols.Tags() {
 			compared, isOlder, wrong, err := types.Check(file.pkg, tag, k.linux, symbols[tag])
 			if err != nil {

@@ -10,12 +10,13 @@ import (
 	"sync"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/facts"
 	"github.com/zuffd/uffd/verify/history"
 	"github.com/zuffd/uffd/verify/live"
-	"golang.org/x/sys/unix"
+	"github.com/zuffd/uffd/verify/since"
 )
 
 // A result is what one oracle said of one set of values.
@@ -86,9 +87,9 @@ func (s *subject) askCompiler(c cc.Compiler, trees []history.Tree, treesErr erro
 		return []result{model, files, edition}
 	}
 	model.oracle = c.Version()
-	for _, source := range sources {
-		claim, file := s.models[c.Arch][source.header], s.files[c.Arch][source.header]
-		ours, err := s.describe(c, source.header)
+	for _, source := range bindings.Sources {
+		claim, file := s.models[c.Arch][source.Header], s.files[c.Arch][source.Header]
+		ours, err := s.describe(c, source.Header)
 		if err != nil {
 			model.unasked, files.unasked, edition.unasked = err, err, err
 			break
@@ -110,7 +111,7 @@ func (s *subject) askCompiler(c cc.Compiler, trees []history.Tree, treesErr erro
 		}
 		newest := trees[len(trees)-1]
 		edition.oracle = newest.Package + ", " + c.Command[0]
-		theirs, err := history.Describe([]history.Tree{newest}, c, source.header)
+		theirs, err := history.Describe([]history.Tree{newest}, c, source.Header)
 		if err == nil && len(theirs) == 0 {
 			err = fmt.Errorf("%s: %w", c.Arch, history.ErrNoArch)
 		}
@@ -164,12 +165,12 @@ func (s *subject) askHistory(trees []history.Tree, err error) result {
 	}
 	r.oracle = "linux-libc-dev " + strings.Join(names, " ")
 	r.note = "a release between two of these is bracketed, not pinned"
-	for _, source := range sources {
-		ours, err := s.describe(c, source.header)
+	for _, source := range bindings.Sources {
+		ours, err := s.describe(c, source.Header)
 		if err == nil {
 			var releases []history.Release
-			releases, err = history.Describe(trees, c, source.header)
-			r.add(history.Check(ours, s.symbols[source.header], releases))
+			releases, err = history.Describe(trees, c, source.Header)
+			r.add(history.Check(ours, s.symbols[source.Header], releases))
 		}
 		if err != nil {
 			r.unasked = errors.Join(r.unasked, err)
@@ -181,11 +182,14 @@ func (s *subject) askHistory(trees []history.Tree, err error) result {
 // askKernel asks the running kernel, by ioctls of the generator's numbers and
 // layouts.
 func (s *subject) askKernel() result {
-	var name unix.Utsname
-	unix.Uname(&name)
-	r := result{kind: "the running kernel", oracle: "Linux " + unix.ByteSliceToString(name.Release[:]), about: "ioctls as the generator's model for " + runtime.GOARCH + " lays them out"}
-	const header = "linux/userfaultfd.h"
+	_, name, err := since.Running()
+	r := result{kind: "the running kernel", oracle: "the running " + name, about: "ioctls as the generator's model for " + runtime.GOARCH + " lays them out"}
+	header := bindings.Sources[0].Header
 	m := s.models[runtime.GOARCH][header]
+	if err != nil {
+		r.unasked = err
+		return r
+	}
 	if m == nil {
 		r.unasked = fmt.Errorf("there are no bindings for %s", runtime.GOARCH)
 		return r

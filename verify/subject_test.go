@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/cc"
 )
 
@@ -16,8 +17,8 @@ func TestEveryFileHasACompiler(t *testing.T) {
 		want = append(want, c.Arch)
 	}
 	slices.Sort(want)
-	for _, source := range sources {
-		prefix := "../" + source.stem + "_linux_"
+	for _, source := range bindings.Sources {
+		prefix := "../" + source.Stem + "_linux_"
 		files, err := filepath.Glob(prefix + "*.go")
 		if err != nil {
 			t.Fatal(err)
@@ -28,7 +29,7 @@ func TestEveryFileHasACompiler(t *testing.T) {
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: files for %v, compilers for %v", source.header, got, want)
+			t.Errorf("%s: files for %v, compilers for %v", source.Header, got, want)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 func TestCompiledHasEveryStructOfTheFiles(t *testing.T) {
 	var want []string
-	for _, stem := range []string{"zuffd", "zpagemap"} {
-		p, err := bindings.Load("../../"+stem+"_linux_"+runtime.GOARCH+".go", runtime.GOARCH)
+	for _, source := range bindings.Sources {
+		p, err := bindings.Load("../../"+source.File(runtime.GOARCH), runtime.GOARCH)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package btf_test
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"strconv"
 	"testing"
 
@@ -24,11 +23,7 @@ func TestRunningKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		t.Fatal(err)
-	}
-	running, err := since.Parse(string(text))
+	running, _, err := since.Running()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +33,8 @@ func TestRunningKernel(t *testing.T) {
 		t.Skipf("a program of %d-byte words on a kernel of %d", mine, word)
 	}
 	compiled := bindings.Compiled()
-	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
-		symbols, err := since.Documented(headers.FS, header)
+	for _, source := range bindings.Sources {
+		symbols, err := since.Documented(headers.FS, source.Header)
 		if err != nil {
 			t.Fatal(err)
 		}

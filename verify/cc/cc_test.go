@@ -1,39 +1,37 @@
 package cc_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/facts"
+	"github.com/zuffd/uffd/verify/generator"
 )
 
 const root = "../.."
 
-// generate runs the generator for its model of a header.
+// generate returns the generator's model of a header.
 func generate(t *testing.T, sysroot, arch, header string) *abi.Model {
 	t.Helper()
-	sysroot, err := filepath.Abs(sysroot)
+	models, err := generator.Models(t.Context(), root, sysroot, header, arch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "run", "./gen", "-json", "-sysroot", sysroot, "-arch", arch, header)
-	cmd.Dir = root
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	return models[arch]
+}
+
+// absolute is the path of a directory in the module.
+func absolute(t *testing.T, dir string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(root, dir))
 	if err != nil {
-		t.Fatalf("%v\n%s", err, stderr.Bytes())
-	}
-	m := new(abi.Model)
-	if err := json.Unmarshal(out, m); err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return path
 }
 
 func eachCompiler(t *testing.T, test func(t *testing.T, c cc.Compiler)) {
@@ -47,15 +45,15 @@ func eachCompiler(t *testing.T, test func(t *testing.T, c cc.Compiler)) {
 	}
 }
 
+// TestCompilersAgreeWithTheGenerator asks about each symbol of the generator's
+// model by name; and, without names, for every symbol that the compiler sees,
+// so that one that the generator left out is found, too.
 func TestCompilersAgreeWithTheGenerator(t *testing.T) {
-	headers, err := filepath.Abs(root + "/headers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
-		t.Run("on "+header, func(t *testing.T) {
+	headers := absolute(t, "headers")
+	for _, source := range bindings.Sources {
+		t.Run("on "+source.Header, func(t *testing.T) {
 			eachCompiler(t, func(t *testing.T, c cc.Compiler) {
-				m := generate(t, headers, c.Arch, header)
+				m := generate(t, headers, c.Arch, source.Header)
 				compared, wrong, err := c.Compare(m, []string{headers})
 				if err != nil {
 					t.Fatal(err)
@@ -66,6 +64,17 @@ func TestCompilersAgreeWithTheGenerator(t *testing.T) {
 				for _, d := range wrong {
 					t.Error(d)
 				}
+				truth, err := c.Describe([]string{headers}, source.Header, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				compared, differ := facts.Compare(facts.Of(m), facts.Of(truth))
+				if compared < 50 {
+					t.Errorf("only %d facts compared", compared)
+				}
+				for _, d := range differ {
+					t.Error(d)
+				}
 			})
 		})
 	}
@@ -74,10 +83,7 @@ func TestCompilersAgreeWithTheGenerator(t *testing.T) {
 // TestCompilersAgreeOnHardHeaders compares what C has beyond userfaultfd.h:
 // the generator's test headers, each a construct of its own.
 func TestCompilersAgreeOnHardHeaders(t *testing.T) {
-	sysroot, err := filepath.Abs(root + "/gen/internal/cheader/testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
+	sysroot := absolute(t, "gen/internal/cheader/testdata")
 	all, err := filepath.Glob(sysroot + "/*.h")
 	if err != nil || len(all) == 0 {
 		t.Fatalf("no test headers in %s (%v)", sysroot, err)
@@ -101,10 +107,7 @@ func TestCompilersAgreeOnHardHeaders(t *testing.T) {
 
 // TestCompilerFindsLies plants a lie of each kind in a model.
 func TestCompilerFindsLies(t *testing.T) {
-	headers, err := filepath.Abs(root + "/headers")
-	if err != nil {
-		t.Fatal(err)
-	}
+	headers := absolute(t, "headers")
 	field := func(m *abi.Model, tag, name string) *abi.Field {
 		for i, s := range m.Structs {
 			for j, f := range s.Fields {

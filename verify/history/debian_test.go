@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd/headers"
+	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/history"
@@ -33,7 +34,8 @@ func TestHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
+	for _, source := range bindings.Sources {
+		header := source.Header
 		symbols, err := since.Documented(headers.FS, header)
 		if err != nil {
 			t.Fatal(err)

@@ -1,13 +1,12 @@
 package lies
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -22,27 +21,26 @@ import (
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/facts"
+	"github.com/zuffd/uffd/verify/generator"
 	"github.com/zuffd/uffd/verify/history"
 	"github.com/zuffd/uffd/verify/live"
 	"github.com/zuffd/uffd/verify/since"
-	"golang.org/x/sys/unix"
 )
 
-const (
-	root   = "../.."
-	header = "linux/userfaultfd.h"
-)
+const root = "../.."
+
+var header = bindings.Sources[0].Header
 
 // honest returns the generator's model for this machine, and the releases that
 // headers/ says, each time anew.
 func honest(t *testing.T) *claims {
 	t.Helper()
-	out, err := generated()
+	text, err := generated()
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := new(abi.Model)
-	if err := json.Unmarshal(out, m); err != nil {
+	if err := json.Unmarshal(text, m); err != nil {
 		t.Fatal(err)
 	}
 	symbols, err := since.Documented(headers.FS, header)
@@ -52,16 +50,13 @@ func honest(t *testing.T) *claims {
 	return &claims{m, symbols}
 }
 
+// generated is the generator's model as JSON, of which each lie gets a copy.
 var generated = sync.OnceValues(func() ([]byte, error) {
-	cmd := exec.Command("go", "run", "./gen", "-json", "-arch", runtime.GOARCH, header)
-	cmd.Dir = root
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	models, err := generator.Models(context.Background(), root, "headers", header, runtime.GOARCH)
 	if err != nil {
-		err = fmt.Errorf("%w\n%s", err, stderr.Bytes())
+		return nil, err
 	}
-	return out, err
+	return json.Marshal(models[runtime.GOARCH])
 })
 
 // An oracle says what of the claims is wrong.
@@ -177,14 +172,9 @@ func kernelTypes(t *testing.T) (func(*claims) ([]string, error), error) {
 	}, nil
 }
 
-// running returns the release of the running kernel.
 func running(t *testing.T) since.Release {
 	t.Helper()
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		t.Fatal(err)
-	}
-	r, err := since.Parse(unix.ByteSliceToString(name.Release[:]))
+	r, _, err := since.Running()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,11 +25,7 @@ import (
 //
 // The model must be of the architecture of the kernel.
 func Check(m *abi.Model, symbols since.Symbols) (compared int, wrong []string, err error) {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return 0, nil, err
-	}
-	release, err := since.Parse(unix.ByteSliceToString(name.Release[:]))
+	release, _, err := since.Running()
 	if err != nil {
 		return 0, nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zuffd/uffd/headers"
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/since"
 )
 
@@ -18,8 +19,8 @@ import (
 func symbols(t *testing.T) since.Symbols {
 	t.Helper()
 	all := since.Symbols{}
-	for _, header := range []string{"linux/userfaultfd.h", "linux/fs.h"} {
-		s, err := since.Documented(headers.FS, header)
+	for _, source := range bindings.Sources {
+		s, err := since.Documented(headers.FS, source.Header)
 		if err != nil {
 			t.Fatal(err)
 		}
