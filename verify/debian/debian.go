@@ -30,6 +30,7 @@ type Cache struct {
 	Dir     string    // where the cache is
 	Log     io.Writer // is told what is fetched; nil for nobody
 	Refresh bool      // fetch every index that is used anew, once
+	Offline bool      // fetch nothing: what is not in the cache is an error
 
 	mu        sync.Mutex
 	refreshed map[Index]bool
@@ -177,6 +178,8 @@ type Damaged struct {
 
 // errLocal is wrapped by errors that a newer index cannot help.
 var errLocal = errors.New("on this machine")
+
+var errOffline = fmt.Errorf("not in the cache, and nothing is to be fetched %w", errLocal)
 
 // Arch returns Debian's name of the architecture that Go calls goarch.
 func Arch(goarch string) string { return cmp.Or(names[goarch], goarch) }

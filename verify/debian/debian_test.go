@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -259,6 +260,22 @@ func TestExtract(t *testing.T) {
 		os.RemoveAll(filepath.Join(r.dir, "pool"))
 		os.RemoveAll(filepath.Join(r.dir, "dists"))
 		r.want(r.open(), wanted, "1")
+	})
+	t.Run("offline, takes what is in the cache and fetches nothing", func(t *testing.T) {
+		r := newRepository(t, true)
+		r.publish("1", "2")
+		c := r.open()
+		c.Offline = true
+		if _, err := c.Packages(t.Context(), wanted); !errors.Is(err, errOffline) {
+			t.Errorf("an index that is not in the cache: %v", err)
+		}
+		r.want(r.open(), wanted, "2")
+		r.want(c, wanted, "2")
+		old := wanted
+		old.Version = "1"
+		if got, err := r.version(c, old); !errors.Is(err, errOffline) {
+			t.Errorf("a package that is not in the cache: %q, %v", got, err)
+		}
 	})
 	t.Run("does not look for news unless it is told to", func(t *testing.T) {
 		r := newRepository(t, true)

@@ -53,6 +53,9 @@ func (c *Cache) extract(ctx context.Context, p Package, match *regexp.Regexp) (*
 		e.Package.Index = p.Index
 		return e, nil
 	}
+	if c.Offline {
+		return nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, errOffline)
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		c.logf("fetching again what is damaged: %v", err)
 	}

@@ -49,6 +49,9 @@ func (c *Cache) fresh(x Index) {
 // update fetches the index from the first of the machine's repositories that
 // has it, signed with Debian's keys.
 func (c *Cache) update(ctx context.Context, x Index) error {
+	if c.Offline {
+		return fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, errOffline)
+	}
 	dir := c.indexDir(x)
 	began := time.Now()
 	unlock, err := c.lock(dir)

@@ -8,15 +8,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/since"
 )
 
-// suites are where Debian keeps kernel headers of different releases.
-var suites = []string{"bullseye", "bookworm", "trixie", "trixie-backports"}
+// suites are where Debian keeps kernel headers of different releases, and the
+// release that each is sure to have; of backports any.
+var suites = []struct{ name, release string }{
+	{"bullseye", "5.10."}, {"bookworm", "6.1."}, {"trixie", "6.12."}, {"trixie-backports", ""},
+}
 
 // A Tree is the kernel headers of one release.
 type Tree struct {
@@ -26,11 +28,17 @@ type Tree struct {
 }
 
 // Trees returns the headers of every release that Debian's suites carry, up to
-// the last, in ascending order: out of the cache, or fetched into it.
+// the last, in ascending order: out of the cache, or fetched into it. It is an
+// error if a suite lacks what it should have, since the history would shrink
+// and nobody notice.
 func Trees(ctx context.Context, cache *debian.Cache, last since.Release) ([]Tree, error) {
 	newest := map[since.Release]debian.Package{}
 	for _, suite := range suites {
-		all, err := cache.Packages(ctx, query(suite, ""))
+		// This looks into a fresh index before it says that there is none.
+		if _, err := cache.Extract(ctx, query(suite.name, suite.release), nil); err != nil {
+			return nil, err
+		}
+		all, err := cache.Packages(ctx, query(suite.name, ""))
 		if err != nil {
 			return nil, err
 		}
@@ -58,9 +66,6 @@ func Trees(ctx context.Context, cache *debian.Cache, last since.Release) ([]Tree
 		}
 		return 1
 	})
-	if len(trees) < 2 {
-		return nil, fmt.Errorf("%d releases are no history: the suites %s list no more of linux-libc-dev", len(trees), strings.Join(suites, ", "))
-	}
 	return trees, nil
 }
 
@@ -71,6 +76,9 @@ func query(suite, version string) debian.Query {
 		Version: version,
 	}
 }
+
+// Sysroot returns the tree's include root, as the generator takes it.
+func (t Tree) Sysroot() string { return filepath.Join(t.dir, "usr", "include") }
 
 // places are where Debian puts an architecture's asm headers: the directory in
 // that of all architectures (since 6.12), and the multiarch one.
@@ -92,7 +100,7 @@ var ErrNoArch = errors.New("no headers for the architecture")
 
 // Include returns a tree's include directories for a GOARCH.
 func (t Tree) Include(goarch string) ([]string, error) {
-	include := filepath.Join(t.dir, "usr", "include")
+	include := t.Sysroot()
 	p := places[goarch]
 	for _, asm := range []string{
 		filepath.Join(t.dir, "usr", "lib", "linux", "uapi", p[0]),
