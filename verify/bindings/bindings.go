@@ -12,10 +12,13 @@ import (
 	"github.com/zuffd/uffd/internal/abi"
 )
 
-// A Package is what Go has: constants in decimal, and structs, by Go name.
+// A Package is what Go has, by Go name; of a field or a method, "UffdMsg.Arg".
+// Only a file has documentation and anything but structs.
 type Package struct {
-	constants map[string]string
+	constants map[string]string // values in decimal; of a typed one with its type
 	structs   map[string]layout
+	others    map[string]string // the text of methods and functions; "type" or "variable"
+	docs      map[string]string // documentation
 }
 
 type layout struct {
@@ -46,7 +49,14 @@ func (p *Package) Compare(m *abi.Model) (compared int, wrong []string) {
 func (p *Package) CompareAll(m *abi.Model) (compared int, wrong []string) {
 	c := &comparison{p: p, m: m, unions: map[string]abi.Struct{}, seen: map[string]bool{}}
 	c.run()
-	for _, name := range slices.Concat(slices.Sorted(maps.Keys(p.constants)), p.Structs()) {
+	names := slices.Concat(slices.Collect(maps.Keys(p.constants)), p.Structs(), slices.Collect(maps.Keys(p.others)))
+	for tag, s := range p.structs {
+		for name := range s.fields {
+			names = append(names, tag+"."+name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		if !c.seen[name] {
 			c.differs("%s is in Go and not in %s", name, m.Header)
 		}
@@ -106,6 +116,7 @@ func (c *comparison) structure(s abi.Struct) {
 	for _, f := range s.Fields {
 		c.compared += 2
 		want := fieldName(f, c.unions)
+		c.seen[name+"."+want] = true
 		g, ok := st.fields[want]
 		if !ok {
 			c.differs("the field %s.%s is missing", name, want)
@@ -122,6 +133,30 @@ func (c *comparison) structure(s abi.Struct) {
 			if g.typ != typ {
 				c.differs("%s.%s is %s in Go, %s in C", name, want, g.typ, f.Type.Spelling)
 			}
+		}
+		if u, ok := c.unions[strings.TrimPrefix(f.Type.Spelling, "union ")]; ok && len(u.Fields) > 1 && c.p.others != nil {
+			c.accessors(name, want, u)
+		}
+	}
+}
+
+// accessors wants a method for each member of a union, which returns a pointer
+// to the storage as that member.
+func (c *comparison) accessors(goType, storage string, u abi.Struct) {
+	for _, f := range u.Fields {
+		c.compared++
+		typ := integerType(f.Type.Spelling)
+		if tag, ok := strings.CutPrefix(f.Type.Spelling, "struct "); ok {
+			typ = typeName(tag, c.unions)
+		}
+		method := capital(f.Name)
+		want := fmt.Sprintf("func (s *%s) %s() *%s {\n\treturn (*%[3]s)(unsafe.Pointer(&s.%s))\n}", goType, method, typ, storage)
+		name := goType + "." + method
+		c.seen[name] = true
+		if got, ok := c.p.others[name]; !ok {
+			c.differs("the method %s is missing", name)
+		} else if got != want {
+			c.differs("%s is %q, expected %q", name, got, want)
 		}
 	}
 }

@@ -1,27 +1,39 @@
 package bindings
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/constant"
 	"go/importer"
 	"go/parser"
+	"go/printer"
 	"go/token"
 	"go/types"
+	"path/filepath"
 	"sync"
 )
 
 // Load reads a generated file for a GOARCH. It is type-checked as that
-// architecture's compiler would, its assertions included.
+// architecture's compiler would, its assertions included. A file that Go would
+// pass over there is an error.
 func Load(path, goarch string) (*Package, error) {
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
-	if err != nil {
-		return nil, err
-	}
 	sizes := types.SizesFor("gc", goarch)
 	if sizes == nil {
 		return nil, fmt.Errorf("no Go architecture %q", goarch)
+	}
+	target := build.Default
+	target.GOOS, target.GOARCH = "linux", goarch
+	if match, err := target.MatchFile(filepath.Split(path)); err != nil {
+		return nil, err
+	} else if !match {
+		return nil, fmt.Errorf("a constraint keeps the file from being built for linux/%s", goarch)
+	}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution|parser.ParseComments)
+	if err != nil {
+		return nil, err
 	}
 	standard.Lock()
 	defer standard.Unlock()
@@ -30,16 +42,23 @@ func Load(path, goarch string) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{constants: map[string]string{}, structs: map[string]layout{}}
+	p := &Package{constants: map[string]string{}, structs: map[string]layout{}, docs: map[string]string{}, others: map[string]string{}}
 	for _, name := range pkg.Scope().Names() {
 		switch o := pkg.Scope().Lookup(name).(type) {
 		case *types.Const:
-			p.constants[name] = constant.ToInt(o.Val()).ExactString()
+			p.constants[name] = constantOf(o)
 		case *types.TypeName:
-			if st, ok := o.Type().Underlying().(*types.Struct); ok {
+			if st, ok := o.Type().Underlying().(*types.Struct); ok && !o.IsAlias() {
 				p.structs[name] = layoutOf(st, sizes)
+			} else {
+				p.others[name] = "type"
 			}
+		case *types.Var:
+			p.others[name] = "variable"
 		}
+	}
+	for _, d := range file.Decls {
+		p.declaration(fset, d)
 	}
 	return p, nil
 }
@@ -50,6 +69,15 @@ var standard = struct {
 	sync.Mutex
 	importer types.Importer
 }{importer: importer.ForCompiler(token.NewFileSet(), "source", nil)}
+
+// constantOf returns a constant's value, and its type unless it is untyped.
+func constantOf(c *types.Const) string {
+	value := constant.ToInt(c.Val()).ExactString()
+	if c.Type() != types.Typ[types.UntypedInt] {
+		return fmt.Sprintf("%v(%s)", c.Type(), value)
+	}
+	return value
+}
 
 func layoutOf(st *types.Struct, sizes types.Sizes) layout {
 	var vars []*types.Var
@@ -63,4 +91,43 @@ func layoutOf(st *types.Struct, sizes types.Sizes) layout {
 		}
 	}
 	return l
+}
+
+// declaration records the documentation of what is declared, and functions as
+// they stand, but for assertions, which are named _.
+func (p *Package) declaration(fset *token.FileSet, d ast.Decl) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Name.Name == "_" {
+			return
+		}
+		name := d.Name.Name
+		if d.Recv != nil {
+			if pointer, ok := d.Recv.List[0].Type.(*ast.StarExpr); ok {
+				name = fmt.Sprintf("%v.%s", pointer.X, name)
+			}
+		}
+		p.docs[name] = d.Doc.Text()
+		var text bytes.Buffer
+		printer.Fprint(&text, fset, &ast.FuncDecl{Recv: d.Recv, Name: d.Name, Type: d.Type, Body: d.Body})
+		p.others[name] = text.String()
+	case *ast.GenDecl:
+		for _, s := range d.Specs {
+			switch s := s.(type) {
+			case *ast.ValueSpec:
+				for _, name := range s.Names {
+					p.docs[name.Name] = s.Doc.Text()
+				}
+			case *ast.TypeSpec:
+				p.docs[s.Name.Name] = d.Doc.Text()
+				if st, ok := s.Type.(*ast.StructType); ok {
+					for _, f := range st.Fields.List {
+						for _, name := range f.Names {
+							p.docs[s.Name.Name+"."+name.Name] = f.Doc.Text()
+						}
+					}
+				}
+			}
+		}
+	}
 }

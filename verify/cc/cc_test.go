@@ -119,6 +119,15 @@ func TestCompilerFindsLies(t *testing.T) {
 		t.Fatalf("no %s.%s", tag, name)
 		return nil
 	}
+	ioctl := func(m *abi.Model, name string) *abi.Ioctl {
+		for i := range m.Ioctls {
+			if m.Ioctls[i].Name == name {
+				return &m.Ioctls[i]
+			}
+		}
+		t.Fatalf("no ioctl %s", name)
+		return nil
+	}
 	lies := []struct {
 		name  string
 		plant func(*abi.Model)
@@ -134,6 +143,8 @@ func TestCompilerFindsLies(t *testing.T) {
 		{"a wrong offset", func(m *abi.Model) { field(m, "uffdio_poison", "mode").Offset = 24 }, "offset of uffdio_poison.mode"},
 		{"a wrong offset in a union", func(m *abi.Model) { field(m, "uffd_msg.arg.pagefault", "address").Offset = 16 }, "offset of uffd_msg.arg.pagefault.address"},
 		{"a wrong signedness", func(m *abi.Model) { field(m, "uffdio_poison", "updated").Type.Spelling = "__u64" }, "signedness of uffdio_poison.updated"},
+		{"a wrong direction of an ioctl", func(m *abi.Model) { ioctl(m, "UFFDIO_POISON").Dir = "w" }, "encoding of UFFDIO_POISON as _IOW(170, 8, char[32])"},
+		{"a wrong size in an ioctl", func(m *abi.Model) { ioctl(m, "UFFDIO_POISON").Size = 24 }, "encoding of UFFDIO_POISON as _IOWR(170, 8, char[24])"},
 		{"the size of an unpacked struct", func(m *abi.Model) {
 			for i := range m.Structs {
 				if m.Structs[i].Name == "uffd_msg" {

@@ -15,8 +15,8 @@ type Question struct {
 }
 
 // Questions returns everything that a model claims: the value of each
-// constant; the size and alignment of each struct; the offset and size of each
-// field, and the signedness of those that are integers.
+// constant; what each ioctl encodes; the size and alignment of each struct; the
+// offset and size of each field, and the signedness of those that are integers.
 func Questions(m *abi.Model) []Question {
 	var q []Question
 	ask := func(claim uint64, expression, format string, args ...any) {
@@ -24,6 +24,9 @@ func Questions(m *abi.Model) []Question {
 	}
 	for _, c := range m.Constants {
 		ask(c.Value.Uint64(), c.Name, "value of %s", c.Name)
+	}
+	for _, i := range m.Ioctls {
+		ask(1, fmt.Sprintf("(%s) == %s", i.Name, encoded(i)), "encoding of %s as %s", i.Name, encoded(i))
 	}
 	unions := map[string]bool{}
 	for _, s := range m.Structs {
@@ -56,6 +59,14 @@ func Questions(m *abi.Model) []Question {
 		}
 	}
 	return q
+}
+
+// encoded returns an ioctl in the header's own macros.
+func encoded(i abi.Ioctl) string {
+	if i.Dir == "none" {
+		return fmt.Sprintf("_IO(%d, %d)", i.Type, i.Nr)
+	}
+	return fmt.Sprintf("_IO%s(%d, %d, char[%d])", map[string]string{"r": "R", "w": "W", "rw": "WR"}[i.Dir], i.Type, i.Nr, i.Size)
 }
 
 // promoted reports whether the way to a type leads through a member without a

@@ -13,10 +13,11 @@ import (
 )
 
 // Describe returns what a header means to the compiler: each macro of the file
-// itself that has an integer value, and each struct and union that the file
-// itself defines, with those inside it. Headers are looked for in include
-// alone. Nothing is asked by name, so that nothing is missed; part, unless it
-// is nil, restricts the answer to the names that it matches.
+// itself that has an integer value, as an ioctl too if it is written as one,
+// and each struct and union that the file itself defines, with those inside
+// it. Headers are looked for in include alone. Nothing is asked by name, so
+// that nothing is missed; part, unless it is nil, restricts the answer to the
+// names that it matches.
 func (c Compiler) Describe(include []string, header string, part *regexp.Regexp) (*abi.Model, error) {
 	m := &abi.Model{Arch: c.Arch, Header: header}
 	src := fmt.Sprintf("#include <linux/ioctl.h>\n#include <%s>\n", header)
@@ -32,19 +33,71 @@ func (c Compiler) Describe(include []string, header string, part *regexp.Regexp)
 	if err := c.alignments(include, src, m.Structs); err != nil {
 		return nil, err
 	}
-	names, err := c.macros(include, src, header)
+	names, bodies, err := c.macros(include, src, header)
 	if err != nil {
 		return nil, err
 	}
 	names = c.integers(include, src, slices.DeleteFunc(names, left))
-	values, err := c.Values(include, src, names)
+	if m.Constants, err = c.constants(include, src, names); err != nil {
+		return nil, err
+	}
+	m.Ioctls, err = c.ioctls(include, src, names, bodies)
+	return m, err
+}
+
+// constants returns the values of macros, with their signs.
+func (c Compiler) constants(include []string, src string, names []string) ([]abi.Constant, error) {
+	var expressions []string
+	for _, name := range names {
+		expressions = append(expressions, name, "("+name+") < 0")
+	}
+	values, err := c.Values(include, src, expressions)
 	if err != nil {
 		return nil, err
 	}
+	var all []abi.Constant
 	for i, name := range names {
-		m.Constants = append(m.Constants, abi.Constant{Name: name, Value: abi.Unsigned(values[i])})
+		value := abi.Unsigned(values[2*i])
+		if values[2*i+1] == 1 {
+			value = abi.Signed(int64(values[2*i]))
+		}
+		all = append(all, abi.Constant{Name: name, Value: value})
 	}
-	return m, nil
+	return all, nil
+}
+
+// encoding matches the text of a macro that encodes an ioctl.
+var encoding = regexp.MustCompile(`^_IO(|R|W|WR)\((.*)\)$`)
+
+// ioctls returns those of the macros that are written as an ioctl.
+func (c Compiler) ioctls(include []string, src string, names []string, bodies map[string]string) ([]abi.Ioctl, error) {
+	var all []abi.Ioctl
+	var expressions []string
+	for _, name := range names {
+		m := encoding.FindStringSubmatch(bodies[name])
+		if m == nil {
+			continue
+		}
+		args := strings.Split(m[2], ",")
+		size := "0"
+		i := abi.Ioctl{Name: name, Dir: map[string]string{"": "none", "R": "r", "W": "w", "WR": "rw"}[m[1]]}
+		if len(args) == 3 {
+			size = "sizeof(" + args[2] + ")"
+			i.Struct = strings.TrimPrefix(strings.TrimSpace(args[2]), "struct ")
+		} else if len(args) != 2 {
+			return nil, fmt.Errorf("%s: %s is not understood", name, bodies[name])
+		}
+		all = append(all, i)
+		expressions = append(expressions, args[0], args[1], size)
+	}
+	values, err := c.Values(include, src, expressions)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		all[i].Type, all[i].Nr, all[i].Size = int64(values[3*i]), int64(values[3*i+1]), int64(values[3*i+2])
+	}
+	return all, nil
 }
 
 // alignments fills in what DWARF does not tell.
@@ -72,42 +125,36 @@ func (c Compiler) alignments(include []string, src string, all []abi.Struct) err
 
 var (
 	lineMarker = regexp.MustCompile(`^# \d+ "(.*)"`)
-	define     = regexp.MustCompile(`^#define (\w+) .`)
+	define     = regexp.MustCompile(`^#define (\w+) (.+)`)
 	undef      = regexp.MustCompile(`^#undef (\w+)`)
 )
 
 // macros returns the names of the macros without parameters that a header
-// itself defines and that stand for something, in its order.
-func (c Compiler) macros(include []string, src, header string) ([]string, error) {
+// itself defines and that stand for something, in its order, and their text.
+func (c Compiler) macros(include []string, src, header string) (names []string, bodies map[string]string, err error) {
 	cmd := c.command(include, "-E", "-dD", "-")
 	cmd.Stdin = strings.NewReader(src)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", c.Command[0], err, stderr.Bytes())
+		return nil, nil, fmt.Errorf("%s: %w\n%s", c.Command[0], err, stderr.Bytes())
 	}
-	var names []string
-	defined := map[string]bool{}
+	bodies = map[string]string{}
 	inside := false
 	for line := range strings.Lines(string(out)) {
 		if m := lineMarker.FindStringSubmatch(line); m != nil {
 			inside = strings.HasSuffix(m[1], "/"+header)
 		} else if m := undef.FindStringSubmatch(line); m != nil {
-			delete(defined, m[1])
+			delete(bodies, m[1])
 		} else if m := define.FindStringSubmatch(line); m != nil && inside {
-			defined[m[1]] = true
-			names = append(names, m[1])
+			if !slices.Contains(names, m[1]) {
+				names = append(names, m[1])
+			}
+			bodies[m[1]] = m[2]
 		}
 	}
-	var kept []string
-	for _, name := range names {
-		if defined[name] {
-			kept = append(kept, name)
-			delete(defined, name)
-		}
-	}
-	return kept, nil
+	return slices.DeleteFunc(names, func(name string) bool { return bodies[name] == "" }), bodies, nil
 }
 
 // integers returns the names that are integer constant expressions.

@@ -16,14 +16,17 @@ import (
 // has none of it.
 type Facts map[string]string
 
-// Of returns a model's facts: the value of each constant; the size of each
-// struct and union, and its alignment unless that is 0; and the offset, size
-// and type of each field. The type is "signed", "unsigned" or the name of a
-// struct; of other types nothing is said.
+// Of returns a model's facts: the value of each constant; what each ioctl
+// encodes; the size of each struct and union, and its alignment unless that is
+// 0; and the offset, size and type of each field. The type is "signed",
+// "unsigned" or the name of a struct; of other types nothing is said.
 func Of(m *abi.Model) Facts {
 	f := Facts{}
 	for _, c := range m.Constants {
-		f["value of "+c.Name] = fmt.Sprintf("%#x", c.Value.Uint64())
+		f["value of "+c.Name] = c.Value.Hex()
+	}
+	for _, i := range m.Ioctls {
+		f["ioctl of "+i.Name] = fmt.Sprintf("%s, type %#x, number %d, %d bytes of %q", i.Dir, i.Type, i.Nr, i.Size, i.Struct)
 	}
 	for _, s := range m.Structs {
 		f["size of "+s.Name] = fmt.Sprint(s.Size)

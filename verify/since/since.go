@@ -200,6 +200,26 @@ func (r *reader) record(name, said string) error {
 	return nil
 }
 
+// Compare holds what another source says of the same symbols against these. It
+// returns how many were compared, and a line for each that differs.
+func (s Symbols) Compare(claim Symbols) (compared int, wrong []string) {
+	all := maps.Clone(s)
+	maps.Copy(all, claim)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		is, really := s[name]
+		said, claimed := claim[name]
+		switch {
+		case !claimed:
+			wrong = append(wrong, fmt.Sprintf("%s is not said to be since Linux %v", name, is))
+		case !really:
+			wrong = append(wrong, fmt.Sprintf("%s is said to be since Linux %v, and not known", name, said))
+		case said != is:
+			wrong = append(wrong, fmt.Sprintf("%s is said to be since Linux %v, really %v", name, said, is))
+		}
+	}
+	return len(all), wrong
+}
+
 // Tags returns the tags of the structs among the symbols: those that have
 // members.
 func (s Symbols) Tags() []string {

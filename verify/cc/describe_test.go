@@ -1,0 +1,54 @@
+package cc_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/cc"
+)
+
+const described = `#include <linux/ioctl.h>
+#define NEGATIVE (-5)
+#define LARGEST 0xffffffffffffffffULL
+#define GONE 1
+#undef GONE
+#define AGAIN 1
+#undef AGAIN
+#define AGAIN 2
+#define TEXT "text"
+struct argument { int a, b; };
+#define NONE _IO('x', 1)
+#define READ _IOR('x', 2, struct argument)
+#define WRITE _IOW('x', 3, int)
+#define BOTH _IOWR('x', \
+	4, struct argument)
+`
+
+func TestDescribe(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "described.h"), []byte(described), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	eachCompiler(t, func(t *testing.T, c cc.Compiler) {
+		m, err := c.Describe([]string{dir, absolute(t, "headers")}, "described.h", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []abi.Constant{{Name: "NEGATIVE", Value: abi.Signed(-5)}, {Name: "LARGEST", Value: abi.Unsigned(1<<64 - 1)}, {Name: "AGAIN", Value: abi.Unsigned(2)}}
+		if got := m.Constants[:3]; !slices.Equal(got, want) {
+			t.Errorf("constants %v, want %v", got, want)
+		}
+		ioctls := []abi.Ioctl{
+			{Name: "NONE", Dir: "none", Type: 'x', Nr: 1},
+			{Name: "READ", Dir: "r", Type: 'x', Nr: 2, Size: 8, Struct: "argument"},
+			{Name: "WRITE", Dir: "w", Type: 'x', Nr: 3, Size: 4, Struct: "int"},
+			{Name: "BOTH", Dir: "rw", Type: 'x', Nr: 4, Size: 8, Struct: "argument"},
+		}
+		if !slices.Equal(m.Ioctls, ioctls) {
+			t.Errorf("ioctls %+v, want %+v", m.Ioctls, ioctls)
+		}
+	})
+}
