@@ -43,6 +43,14 @@ func installLine(packages []string) string {
 	return "apt-get update && apt-get install -y --no-install-recommends " + strings.Join(packages, " ")
 }
 
+// installAdvice says how to get missing compilers, on Debian and elsewhere.
+func installAdvice(packages []string) string {
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return "missing are C compilers: Debian's packages of them, which other systems may name otherwise, are " + strings.Join(packages, " ")
+	}
+	return "to install what is missing, run: " + installLine(packages)
+}
+
 func installPackages(ctx context.Context, packages []string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-c", installLine(packages))
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")

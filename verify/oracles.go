@@ -4,16 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/bindings"
+	"github.com/zuffd/uffd/verify/btf"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/facts"
+	"github.com/zuffd/uffd/verify/generator"
 	"github.com/zuffd/uffd/verify/history"
 	"github.com/zuffd/uffd/verify/live"
 	"github.com/zuffd/uffd/verify/since"
@@ -21,13 +28,15 @@ import (
 
 // A result is what one oracle said of one set of values.
 type result struct {
-	kind     string // of oracle
-	oracle   string // who was asked
-	about    string // what was held against it
+	kind     string   // of oracle
+	oracle   string   // who was asked
+	sources  []string // whose word it is; none for the oracle's own
+	about    string   // what was held against it
 	compared int
 	wrong    []string
 	note     string
-	unasked  error // why the oracle could not be asked
+	unasked  error  // why the oracle could not be asked
+	absent   string // why this machine has no such oracle, and need not
 }
 
 func (r *result) add(compared int, wrong []string) {
@@ -44,7 +53,7 @@ func (r *result) addFacts(compared int, wrong []facts.Disagreement) {
 
 // askAll asks every oracle.
 func (s *subject) askAll(ctx context.Context) []result {
-	cache, err := debian.Open()
+	cache, err := openCache()
 	var trees []history.Tree
 	if err == nil {
 		trees, err = history.Trees(ctx, cache, s.edition)
@@ -69,9 +78,37 @@ func (s *subject) askAll(ctx context.Context) []result {
 			all = append(all, results[row])
 		}
 	}
-	all = append(all, s.askHistory(trees, err))
+	all = append(all, s.askGenerator(ctx, trees, err), s.askHistory(trees, err))
+	if r, ok := withoutBTF(btf.Running); ok {
+		all = append(all, r)
+	}
 	all = append(all, s.askBTF(ctx, cache)...)
 	return append(all, s.askKernel())
+}
+
+// openCache opens the cache of Debian's packages. Fetching takes a while, and
+// is told of as it goes on.
+func openCache() (*debian.Cache, error) {
+	cache, err := debian.Open()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, fmt.Errorf("kernel headers and kernels are Debian's packages, which only apt gets: run make verify on Debian, or in a container of it (%w)", errors.Unwrap(err))
+	}
+	if err != nil {
+		return nil, err
+	}
+	cache.Log = os.Stderr
+	return cache, nil
+}
+
+// withoutBTF returns a result for a running kernel that does not show its
+// types at path.
+func withoutBTF(path string) (result, bool) {
+	_, name, _ := since.Running()
+	_, err := os.Stat(path)
+	return result{
+		kind: "BTF", oracle: "the running " + name, about: "the structs of the files for " + runtime.GOARCH,
+		absent: "CONFIG_DEBUG_INFO_BTF is off, or /sys is not mounted",
+	}, errors.Is(err, fs.ErrNotExist)
 }
 
 // askCompiler holds three things against one architecture's compiler: the
@@ -79,14 +116,14 @@ func (s *subject) askAll(ctx context.Context) []result {
 // and headers/ and the files against the kernel's own headers.
 func (s *subject) askCompiler(c cc.Compiler, trees []history.Tree, treesErr error) []result {
 	model := result{kind: "C compilers", oracle: c.Command[0], about: "the generator's model for " + c.Arch}
-	files := result{kind: "go/types", oracle: "go/types for " + c.Arch, about: "laid out as " + c.Command[0] + " does headers/"}
+	files := result{kind: "C compilers", oracle: c.Command[0], about: "the files for " + c.Arch + ", as go/types lays them out"}
 	edition := result{kind: "kernel headers", oracle: fmt.Sprintf("Linux %v, %s", s.edition, c.Command[0]), about: "headers/ and the files for " + c.Arch}
 	if !c.Installed() {
 		model.unasked = fmt.Errorf("%s is not installed (Debian's %s)", c.Command[0], c.Package)
 		files.unasked, edition.unasked = model.unasked, model.unasked
 		return []result{model, files, edition}
 	}
-	model.oracle = c.Version()
+	model.oracle, files.oracle = c.Version(), c.Version()
 	for _, source := range bindings.Sources {
 		claim, file := s.models[c.Arch][source.Header], s.files[c.Arch][source.Header]
 		ours, err := s.describe(c, source.Header)
@@ -94,23 +131,26 @@ func (s *subject) askCompiler(c cc.Compiler, trees []history.Tree, treesErr erro
 			model.unasked, files.unasked, edition.unasked = err, err, err
 			break
 		}
-		// By name, in C's own expressions; and without names, both ways.
-		compared, wrong, err := c.Compare(claim, []string{"headers"})
-		if err != nil {
-			model.add(0, []string{err.Error()})
+		compared, wrong := facts.Compare(facts.Of(claim), facts.Of(ours))
+		model.addFacts(compared, wrong)
+		if len(wrong) == 0 {
+			// By name and in C's own expressions the same compiler says the
+			// same. It counts once.
+			_, wrong, err := c.Compare(claim, []string{"headers"})
+			if err != nil {
+				model.add(0, []string{err.Error()})
+			}
+			for _, d := range wrong {
+				model.add(0, []string{d.String()})
+			}
 		}
-		for _, d := range wrong {
-			model.wrong = append(model.wrong, d.String())
-		}
-		model.compared += compared
-		model.addFacts(facts.Compare(facts.Of(claim), facts.Of(ours)))
 		files.add(file.compare(ours))
 		if treesErr != nil {
 			edition.unasked = treesErr
 			continue
 		}
 		newest := trees[len(trees)-1]
-		edition.oracle = newest.Package + ", " + c.Command[0]
+		edition.oracle, edition.sources = newest.Package+", "+c.Command[0], []string{newest.Package}
 		theirs, err := history.Describe([]history.Tree{newest}, c, source.Header)
 		if err == nil && len(theirs) == 0 {
 			err = fmt.Errorf("%s: %w", c.Arch, history.ErrNoArch)
@@ -146,9 +186,45 @@ func (f *goFile) compare(truth *abi.Model) (compared int, wrong []string) {
 	return compared, wrong
 }
 
+// askGenerator has the generator read the kernel's own headers: what comes of
+// them is to be the files, byte for byte. Of linux/fs.h ours is only a part.
+func (s *subject) askGenerator(ctx context.Context, trees []history.Tree, err error) result {
+	r := result{kind: "kernel headers", oracle: fmt.Sprintf("Linux %v", s.edition), about: "the files, as generated from the kernel's own header"}
+	if err != nil {
+		r.unasked = err
+		return r
+	}
+	newest := trees[len(trees)-1]
+	r.oracle = newest.Package
+	var arches []string
+	for _, c := range cc.Compilers {
+		arches = append(arches, c.Arch)
+	}
+	diff, err := generator.Check(ctx, ".", newest.Sysroot(), bindings.Sources[0].Header, arches...)
+	r.unasked = err
+	r.add(len(arches), nil)
+	if diff != "" {
+		r.add(0, []string{"\n" + diff})
+	}
+	return r
+}
+
+// compareSince holds the releases that a file's documentation gives against
+// those of headers/. A file that cannot be read is told of elsewhere.
+func (f *goFile) compareSince(m *abi.Model, symbols since.Symbols) (compared int, wrong []string) {
+	if f.err != nil {
+		return 0, nil
+	}
+	compared, wrong = symbols.Compare(f.pkg.Symbols(m))
+	for i := range wrong {
+		wrong[i] = f.path + ": " + wrong[i]
+	}
+	return compared, wrong
+}
+
 // askHistory holds every release that headers/ names against the releases.
 func (s *subject) askHistory(trees []history.Tree, err error) result {
-	r := result{kind: "kernel headers", oracle: "every release of Debian's", about: "each 'Since Linux' of headers/, and each value for ever"}
+	r := result{kind: "kernel headers", oracle: "every release of Debian's", about: "each 'Since Linux' of headers/ and the files, and each value for ever"}
 	c, _ := cc.For("amd64") // whose headers every release has
 	switch {
 	case err != nil:
@@ -162,15 +238,19 @@ func (s *subject) askHistory(trees []history.Tree, err error) result {
 	var names []string
 	for _, t := range trees {
 		names = append(names, t.Linux.String())
+		r.sources = append(r.sources, t.Package)
 	}
 	r.oracle = "linux-libc-dev " + strings.Join(names, " ")
-	r.note = "a release between two of these is bracketed, not pinned"
+	r.note = history.PrecisionOf(trees, slices.Collect(maps.Values(s.symbols))...).String()
 	for _, source := range bindings.Sources {
 		ours, err := s.describe(c, source.Header)
 		if err == nil {
 			var releases []history.Release
 			releases, err = history.Describe(trees, c, source.Header)
 			r.add(history.Check(ours, s.symbols[source.Header], releases))
+			for _, c := range cc.Compilers {
+				r.add(s.files[c.Arch][source.Header].compareSince(ours, s.symbols[source.Header]))
+			}
 		}
 		if err != nil {
 			r.unasked = errors.Join(r.unasked, err)

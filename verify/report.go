@@ -19,7 +19,7 @@ type report struct {
 
 // write prints the report, and returns an error unless all is well.
 func (r *report) write(w io.Writer) error {
-	compared, wrong, unasked := r.table(w)
+	compared, wrong, unasked, absent := r.table(w)
 	failed := r.testTable(w)
 	var reasons []string
 	whom := map[string][]string{}
@@ -46,22 +46,46 @@ func (r *report) write(w io.Writer) error {
 	if r.advice != "" {
 		fmt.Fprintln(w, r.advice)
 	}
-	kinds := map[string]bool{}
-	for _, x := range r.results {
-		kinds[x.kind] = true
-	}
-	fmt.Fprintf(w, "%d values compared with %d oracles of %d kinds (%s): %d disagree, %d not asked; %d live tests failed\n",
-		compared, len(r.results), len(kinds), strings.Join(slices.Sorted(maps.Keys(kinds)), ", "), wrong, unasked, failed)
+	fmt.Fprintf(w, "%d comparisons with %s: %d disagree, %d not asked, %d not there; %d live tests failed\n", compared, r.asked(), wrong, unasked, absent, failed)
 	if wrong > 0 || unasked > 0 || failed > 0 {
 		return errors.New("the bindings are not verified")
 	}
 	return nil
 }
 
-// table prints a line for each oracle.
-func (r *report) table(w io.Writer) (compared, wrong, unasked int) {
+// asked says who has answered, each once, however often it was asked.
+func (r *report) asked() string {
+	seen := map[string]bool{}
+	count := map[string]int{}
+	var kinds []string
+	for _, x := range r.results {
+		if x.unasked != nil || x.absent != "" {
+			continue
+		}
+		who := x.sources
+		if len(who) == 0 {
+			who = []string{x.oracle}
+		}
+		for _, name := range who {
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			if count[x.kind]++; count[x.kind] == 1 {
+				kinds = append(kinds, x.kind)
+			}
+		}
+	}
+	for i, kind := range kinds {
+		kinds[i] = fmt.Sprintf("%s: %d", kind, count[kind])
+	}
+	return fmt.Sprintf("%d oracles (%s)", len(seen), strings.Join(kinds, ", "))
+}
+
+// table prints a line for each time that an oracle was asked.
+func (r *report) table(w io.Writer) (compared, wrong, unasked, absent int) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "oracle\tasked about\tvalues\tdisagree\t")
+	fmt.Fprintln(t, "oracle\tasked about\tcomparisons\tdisagree\t")
 	kind := ""
 	for _, x := range r.results {
 		if x.kind != kind {
@@ -72,13 +96,16 @@ func (r *report) table(w io.Writer) (compared, wrong, unasked int) {
 		if x.unasked != nil {
 			state = "not asked"
 			unasked++
+		} else if x.absent != "" {
+			state, x.note = "not there", x.absent
+			absent++
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%d\t%s\t%s\n", x.oracle, x.about, x.compared, state, x.note)
 		compared += x.compared
 		wrong += len(x.wrong)
 	}
 	t.Flush()
-	return compared, wrong, unasked
+	return compared, wrong, unasked, absent
 }
 
 // testTable prints a line for each package of live tests, and why tests were

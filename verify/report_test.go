@@ -61,7 +61,15 @@ func TestReport(t *testing.T) {
 		ok     bool
 		want   string
 	}{
-		{"is good where all is well", report{results: []result{good}}, true, "7 values compared with 1 oracles of 1 kinds (BTF): 0 disagree, 0 not asked; 0 live tests failed"},
+		{"is good where all is well", report{results: []result{good}}, true, "7 comparisons with 1 oracles (BTF: 1): 0 disagree, 0 not asked, 0 not there; 0 live tests failed"},
+		{"counts an oracle once, however often it is asked", report{results: []result{
+			{kind: "C compilers", oracle: "gcc", compared: 3},
+			{kind: "C compilers", oracle: "gcc", compared: 4},
+			{kind: "kernel headers", oracle: "headers 7.3, gcc", sources: []string{"headers 7.3"}, compared: 2},
+			{kind: "kernel headers", oracle: "headers 6.1 7.3", sources: []string{"headers 6.1", "headers 7.3"}, compared: 1},
+		}}, true, "10 comparisons with 3 oracles (C compilers: 1, kernel headers: 2): 0 disagree"},
+		{"counts no oracle that was not asked", report{results: []result{good, {kind: "BTF", oracle: "another", unasked: errors.New("no such file")}}}, false, "7 comparisons with 1 oracles (BTF: 1): 0 disagree, 1 not asked"},
+		{"says what is not there, and is good", report{results: []result{good, {kind: "BTF", oracle: "the running kernel", about: "structs", absent: "BTF is off"}}}, true, "with 1 oracles (BTF: 1): 0 disagree, 0 not asked, 1 not there"},
 		{"fails where a value differs", report{results: []result{{kind: "BTF", oracle: "a kernel", about: "structs", wrong: []string{"s.f is at 8"}}}}, false, "a kernel, structs: s.f is at 8"},
 		{"fails where an oracle was not asked", report{results: []result{good, {kind: "BTF", oracle: "another", about: "structs", unasked: errors.New("no such file")}}}, false, "not asked: BTF: another: no such file"},
 		{"fails where a live test failed", report{results: []result{good}, tests: []*outcomes{{pkg: "p", failed: 1, failures: []string{"p TestX"}}}}, false, "p TestX"},

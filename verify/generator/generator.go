@@ -36,6 +36,16 @@ func Models(ctx context.Context, root, sysroot, header string, arches ...string)
 	return models, nil
 }
 
+// Check returns how the files on disk differ from those that a header in a
+// sysroot makes: a unified diff, empty where they are the same.
+func Check(ctx context.Context, root, sysroot, header string, arches ...string) (diff string, err error) {
+	diff, err = run(ctx, root, "-check", "-sysroot", sysroot, "-arch", strings.Join(arches, ","), header)
+	if diff != "" {
+		return diff, nil
+	}
+	return "", err
+}
+
 // run returns what the generator prints, and what it complains of as an error.
 func run(ctx context.Context, root string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"run", "./gen"}, args...)...)

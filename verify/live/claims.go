@@ -37,7 +37,7 @@ func Check(m *abi.Model, symbols since.Symbols) (compared int, wrong []string, e
 	unix.Madvise(memory, unix.MADV_NOHUGEPAGE)
 	r, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
 	if errno != 0 {
-		return 0, nil, fmt.Errorf("userfaultfd(2): %w", errno)
+		return 0, nil, refused(errno)
 	}
 	c := &claims{m: m, symbols: symbols, running: release, fd: int(r), memory: memory}
 	defer unix.Close(c.fd) // which lets go of a thread that waits
@@ -47,6 +47,14 @@ func Check(m *abi.Model, symbols since.Symbols) (compared int, wrong []string, e
 		}
 	}
 	return c.compared, c.wrong, nil
+}
+
+// refused is the error of userfaultfd(2), with what to do about it.
+func refused(errno unix.Errno) error {
+	if errno == unix.EPERM {
+		return fmt.Errorf("userfaultfd(2): %w: it takes root, CAP_SYS_PTRACE or 'sysctl vm.unprivileged_userfaultfd=1'", errno)
+	}
+	return fmt.Errorf("userfaultfd(2): %w", errno)
 }
 
 // claims is a model while it is tried.
