@@ -11,11 +11,12 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/verify/since"
 	"golang.org/x/sys/unix"
 )
 
 // open opens a userfaultfd and does the handshake for features, or skips the
-// test where the kernel lacks them.
+// test where the kernel may lack them.
 func open(t *testing.T, name, release string, features uint64) int {
 	t.Helper()
 	r, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
@@ -30,12 +31,56 @@ func open(t *testing.T, name, release string, features uint64) int {
 	api := uffd.UffdioApi{Api: uffd.UFFD_API, Features: features}
 	errno = ioctl(fd, uffd.UFFDIO_API, unsafe.Pointer(&api))
 	if errno == unix.EINVAL && features != 0 {
-		t.Skipf("%s (Linux %s)", name, release)
+		lacks(t, name, release)
 	}
 	if errno != 0 {
 		t.Fatalf("UFFDIO_API: %v", errno)
 	}
 	return fd
+}
+
+// lacks ends a test whose kernel does not know what it was asked for: it is
+// skipped on a kernel that may lack it; on another the number is wrong.
+func lacks(t *testing.T, name, release string) {
+	t.Helper()
+	running, _, err := since.Running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mustHave(t, release, running, runtime.GOARCH) {
+		t.Fatalf("Linux %v does not know %s, which came with %s", running, name, release)
+	}
+	t.Skipf("%s (Linux %s)", name, release)
+}
+
+// mustHave reports whether a kernel must have what a release has brought. On
+// architectures other than amd64 kernels lack some features of their release.
+func mustHave(t *testing.T, release string, running since.Release, goarch string) bool {
+	t.Helper()
+	came, err := since.Parse(release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return goarch == "amd64" && !running.Before(came)
+}
+
+func TestMustHave(t *testing.T) {
+	v6_6 := since.Release{Major: 6, Minor: 6}
+	for _, tt := range []struct {
+		name, release, goarch string
+		want                  bool
+	}{
+		{"what an older release has brought", "5.14", "amd64", true},
+		{"what its own release has brought", "6.6", "amd64", true},
+		{"not what a later one has", "6.12", "amd64", false},
+		{"not what others may lack", "5.14", "riscv64", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := mustHave(t, tt.release, v6_6, tt.goarch); got != tt.want {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
 }
 
 // pages maps private memory without transparent huge pages.

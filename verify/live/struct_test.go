@@ -2,9 +2,11 @@ package live
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -110,8 +112,11 @@ func answers(t *testing.T, errno, wantErrno unix.Errno, output, want int64) {
 func TestAPIWritesFeaturesAndIoctls(t *testing.T) {
 	newFD := func(t *testing.T) int {
 		r, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
+		if errno == unix.EPERM {
+			t.Skip("userfaultfd(2) is not permitted here")
+		}
 		if errno != 0 {
-			t.Skipf("userfaultfd(2): %v", errno)
+			t.Fatalf("userfaultfd: %v", errno)
 		}
 		t.Cleanup(func() { unix.Close(int(r)) })
 		return int(r)
@@ -289,7 +294,7 @@ func writeProtecting(t *testing.T) int {
 	fd := open(t, "UFFD_FEATURE_PAGEFAULT_FLAG_WP", "5.7", uffd.UFFD_FEATURE_PAGEFAULT_FLAG_WP)
 	arg := uffd.UffdioRegister{Range: rangeOf(pages(t, 1)), Mode: uffd.UFFDIO_REGISTER_MODE_WP}
 	if errno := ioctl(fd, uffd.UFFDIO_REGISTER, unsafe.Pointer(&arg)); errno == unix.EINVAL {
-		t.Skip("UFFDIO_REGISTER_MODE_WP (Linux 5.7, not on every architecture)")
+		lacks(t, "UFFDIO_REGISTER_MODE_WP", "5.7")
 	}
 	return fd
 }
@@ -330,10 +335,32 @@ func TestReadWritesWholeMessages(t *testing.T) {
 	}
 }
 
+// deviceSkip says why the device need not open, or "".
+func deviceSkip(err error) string {
+	switch err {
+	case unix.ENOENT:
+		return "/dev/userfaultfd (Linux 6.1)"
+	case unix.EACCES, unix.EPERM:
+		return fmt.Sprintf("/dev/userfaultfd is not for this user: %v", err)
+	}
+	return ""
+}
+
+func TestDeviceSkip(t *testing.T) {
+	for err, want := range map[error]string{nil: "", unix.ENOENT: "Linux 6.1", unix.EACCES: "permission denied", unix.EMFILE: ""} {
+		if got := deviceSkip(err); !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+}
+
 func TestDeviceMakesUserfaultfd(t *testing.T) {
 	dev, err := unix.Open("/dev/userfaultfd", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if why := deviceSkip(err); why != "" {
+		t.Skip(why)
+	}
 	if err != nil {
-		t.Skip("/dev/userfaultfd (Linux 6.1)")
+		t.Fatalf("/dev/userfaultfd: %v", err)
 	}
 	defer unix.Close(dev)
 	r, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(dev), uffd.USERFAULTFD_IOC_NEW, unix.O_CLOEXEC|uffd.UFFD_USER_MODE_ONLY)
@@ -377,7 +404,7 @@ func TestPagemapScanWritesWalkEndAndRegions(t *testing.T) {
 	}
 	got, n, errno := scan(arg)
 	if errno == unix.ENOTTY {
-		t.Skip("PAGEMAP_SCAN (Linux 6.7)")
+		lacks(t, "PAGEMAP_SCAN", "6.7")
 	}
 	want := []uffd.PageRegion{
 		{Start: address(b), End: address(b) + 2*size, Categories: uffd.PAGE_IS_PRESENT},
