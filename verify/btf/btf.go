@@ -86,7 +86,8 @@ func (k *Kernel) Model(tags ...string) (m *abi.Model, absent []string, err error
 		if err != nil {
 			return nil, nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
-		all, err := structure(nil, tag, s, 0)
+		budget := maxMembers
+		all, err := structure(nil, tag, s, 0, &budget)
 		if err != nil {
 			return nil, nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
@@ -116,12 +117,17 @@ func (k *Kernel) Check(p *bindings.Package, tag string, kernel, came since.Relea
 	return compared, older, wrong, nil
 }
 
-// maxDepth bounds structs in structs: the kernel's own nest a few deep, and
-// hostile ones can hold themselves.
-const maxDepth = 16
+// The kernel's own structs nest a few deep, and have a few dozen members in
+// all. Hostile ones can hold themselves, or one another many times at each
+// level.
+const (
+	maxDepth   = 16
+	maxMembers = 10_000
+)
 
 // structure appends a struct or union after those without a tag that it holds.
-func structure(all []abi.Struct, name string, t btf.Type, depth int) ([]abi.Struct, error) {
+// Its members, and theirs, are taken off the budget.
+func structure(all []abi.Struct, name string, t btf.Type, depth int, budget *int) ([]abi.Struct, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("%s is nested too deep", name)
 	}
@@ -132,6 +138,9 @@ func structure(all []abi.Struct, name string, t btf.Type, depth int) ([]abi.Stru
 		s.Size, members = int64(t.Size), t.Members
 	case *btf.Union:
 		s.Union, s.Size, members = true, int64(t.Size), t.Members
+	}
+	if *budget -= 1 + len(members); *budget < 0 {
+		return nil, fmt.Errorf("%s and what it is in have more than %d members", name, maxMembers)
 	}
 	for i, m := range members {
 		path := name + "." + m.Name
@@ -157,7 +166,7 @@ func structure(all []abi.Struct, name string, t btf.Type, depth int) ([]abi.Stru
 		}
 		if inner.TypeName() == "" && f.Type.Spelling != "" {
 			f.Type.Spelling += path
-			if all, err = structure(all, path, inner, depth+1); err != nil {
+			if all, err = structure(all, path, inner, depth+1, budget); err != nil {
 				return nil, err
 			}
 		}

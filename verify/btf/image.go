@@ -51,7 +51,7 @@ func find(image []byte) ([]byte, error) {
 
 // unpacked returns the BTF in a compressed image.
 func unpacked(payload []byte) ([]byte, error) {
-	image, err := decompress(payload)
+	image, err := decompress(payload, maxImage)
 	if err != nil {
 		return nil, err
 	}
@@ -70,17 +70,22 @@ func inside(image []byte) ([]byte, error) {
 }
 
 // embedded returns the BTF in the first compressed image that lies anywhere in
-// a file, as in that of s390x.
+// a file, as in that of s390x. All that is tried has maxImage bytes at most.
 func embedded(image []byte) ([]byte, error) {
-	streams := 0
+	streams, left := 0, int64(maxImage)
 	for at := range image {
 		if _, ok := format(image[at:]); !ok {
 			continue
 		}
-		if streams++; streams > maxStreams {
+		if streams++; streams > maxStreams || left <= 0 {
 			break
 		}
-		if raw, err := unpacked(image[at:]); err == nil {
+		kernel, err := decompress(image[at:], left)
+		if err != nil {
+			continue
+		}
+		left -= int64(len(kernel))
+		if raw, err := inside(kernel); err == nil {
 			return raw, nil
 		}
 	}
@@ -196,9 +201,9 @@ func format(b []byte) (string, bool) {
 	return "", false
 }
 
-// decompress returns what b holds, up to maxImage bytes. What follows the
+// decompress returns what b holds, up to limit bytes. What follows the
 // compressed data is passed over.
-func decompress(b []byte) ([]byte, error) {
+func decompress(b []byte, limit int64) ([]byte, error) {
 	var r io.Reader
 	name, ok := format(b)
 	switch name {
@@ -222,7 +227,7 @@ func decompress(b []byte) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("the kernel is compressed in a way that is not known (it begins with % x)", b[:min(6, len(b))])
 	}
-	image, err := io.ReadAll(io.LimitReader(r, maxImage))
+	image, err := io.ReadAll(io.LimitReader(r, limit))
 	if len(image) == 0 && err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

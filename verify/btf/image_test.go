@@ -209,6 +209,48 @@ func TestModelRefusesAStructThatHoldsItself(t *testing.T) {
 	}
 }
 
+// TestModelRefusesStructsThatMultiply: ten members of one struct at each of
+// six levels are a million in all.
+func TestModelRefusesStructsThatMultiply(t *testing.T) {
+	inner := &ebpf.Struct{Size: 8, Members: []ebpf.Member{{Name: "m", Type: &ebpf.Int{Name: "long", Size: 8}}}}
+	for range 6 {
+		outer := &ebpf.Struct{Size: 8}
+		for i := range 10 {
+			outer.Members = append(outer.Members, ebpf.Member{Name: fmt.Sprintf("m%d", i), Type: inner})
+		}
+		inner = outer
+	}
+	inner.Name = "uffdio_made"
+	b, err := ebpf.NewBuilder([]ebpf.Type{inner}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := b.Marshal(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := btf.Read(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := k.Model("uffdio_made"); err == nil || !strings.Contains(err.Error(), "more than 10000 members") {
+		t.Errorf("got %v, want that there are too many members", err)
+	}
+}
+
+// TestReadBoundsWhatItUnpacks: what is hidden behind more than an image can
+// hold is not come to.
+func TestReadBoundsWhatItUnpacks(t *testing.T) {
+	bomb := compress(t, "gzip", make([]byte, 32<<20))
+	hidden := compress(t, "zstd", elfFile(t, binary.LittleEndian, types(t, binary.LittleEndian, 200)))
+	for n, want := range map[int]bool{2: true, 8: false} {
+		file := append(bytes.Repeat([]byte("noise"), 100), bytes.Repeat(bomb, n)...)
+		if _, err := btf.Read(append(file, hidden...)); (err == nil) != want {
+			t.Errorf("behind %d MiB: %v", 32*n, err)
+		}
+	}
+}
+
 // FuzzRead looks for input that makes the reader panic, or go on for ever.
 func FuzzRead(f *testing.F) {
 	raw := types(f, binary.LittleEndian, 130)
