@@ -48,7 +48,7 @@ func installAdvice(packages []string) string {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return "missing are C compilers: Debian's packages of them, which other systems may name otherwise, are " + strings.Join(packages, " ")
 	}
-	return "to install what is missing, run: " + installLine(packages)
+	return "to install what is missing, run as root: " + installLine(packages)
 }
 
 func installPackages(ctx context.Context, packages []string) error {
