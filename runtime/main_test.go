@@ -295,6 +295,17 @@ func touchNow(r userfaultfd.Range, pageSize int, write bool) error {
 		return err
 	}
 	// Before Linux 5.14, let the kernel read a byte of each page, or write it.
+	// Signals would make it fault anew, and find what was put there meanwhile.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, old unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &old); err != nil {
+		return err
+	}
+	defer unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 	for a := r.Start; a < r.End(); a += uint64(pageSize) {
 		if err := carry(a, write); err != nil {
 			return err
