@@ -279,7 +279,11 @@ func TestCloseOfSharedBlocking(t *testing.T) {
 // TestSharerChangesFlag has whoever shares the open file change O_NONBLOCK
 // under a reader.
 func TestSharerChangesFlag(t *testing.T) {
-	t.Run("taking it away does not stop the program", func(t *testing.T) { runChild(t, "made blocking") })
+	for _, whose := range []string{"a received", "our own"} {
+		t.Run("taking it away under a reader of "+whose+" File does not stop the program", func(t *testing.T) {
+			runChild(t, "made blocking", whose)
+		})
+	}
 	t.Run("setting it does not make a reader spin, or miss its message", func(t *testing.T) {
 		f := openConfig(t, userfaultfd.Config{Blocking: true})
 		m := mapMemory(t, userfaultfd.Anonymous, 1)
@@ -320,7 +324,7 @@ func TestSharerChangesFlag(t *testing.T) {
 }
 
 func init() {
-	children["made blocking"] = func([]string) error {
+	children["made blocking"] = func(args []string) error {
 		own, err := userfaultfd.Open(userfaultfd.Config{UserModeOnly: true})
 		if errors.Is(err, errors.ErrUnsupported) {
 			own, err = userfaultfd.Open(userfaultfd.Config{})
@@ -332,9 +336,11 @@ func init() {
 		if err != nil {
 			return err
 		}
-		f, err := userfaultfd.DupFile(dup)
-		if err != nil {
-			return err
+		f := own
+		if args[0] != "our own" {
+			if f, err = userfaultfd.DupFile(dup); err != nil {
+				return err
+			}
 		}
 		raw, err := dup.SyscallConn()
 		if err != nil {

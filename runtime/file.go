@@ -23,9 +23,8 @@ type File struct {
 	reader   reader
 }
 
-// newFile makes a File of fd, which is the caller's if that fails. foreign says
-// that others may share the open file.
-func newFile(fd int, features Features, ioctls Ioctls, foreign bool) (*File, error) {
+// newFile makes a File of fd, which is the caller's if that fails.
+func newFile(fd int, features Features, ioctls Ioctls) (*File, error) {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil {
 		return nil, &Error{Op: "fcntl", Err: err}
@@ -34,7 +33,7 @@ func newFile(fd int, features Features, ioctls Ioctls, foreign bool) (*File, err
 	f.descriptor.open(fd, "userfaultfd")
 	f.raw, _ = f.file.SyscallConn() // fails for no file that is open
 	f.reader.init()
-	f.reader.foreign, f.reader.forks = foreign, features&FeatureEventFork != 0
+	f.reader.forks = features&FeatureEventFork != 0
 	return f, nil
 }
 
@@ -77,6 +76,7 @@ func (f *File) Dup() (*os.File, error) {
 		return nil, &Error{Op: "dup", Err: err}
 	}
 	defer f.release()
+	f.reader.shared.Store(true)
 	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, &Error{Op: "dup", Err: err}

@@ -28,11 +28,13 @@ func NewFile(fd int) (*File, error) {
 		return nil, err
 	}
 	features, ioctls := fdinfo(fd)
-	f, err := newFile(fd, features, ioctls, true)
-	if err == nil {
-		unix.CloseOnExec(fd)
+	f, err := newFile(fd, features, ioctls)
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	f.reader.shared.Store(true)
+	unix.CloseOnExec(fd)
+	return f, nil
 }
 
 // DupFile is [NewFile] of a duplicate of file's descriptor. file stays the

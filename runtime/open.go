@@ -109,7 +109,7 @@ func Open(c Config) (*File, error) {
 	if want&FeatureWPAsync != 0 {
 		want |= FeatureWPUnpopulated // implied, says the kernel
 	}
-	f, err := newFile(fd, want, Ioctls(api.Ioctls), false)
+	f, err := newFile(fd, want, Ioctls(api.Ioctls))
 	if err != nil {
 		unix.Close(fd)
 	}

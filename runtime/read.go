@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -76,10 +77,10 @@ type reader struct {
 	errno unix.Errno
 	step  func(fd uintptr) bool
 
-	foreign bool       // others may share the open file, and change its flags
-	forks   bool       // FORK messages may come
-	tells   bool       // the scheduler of reads, of a foreign file
-	vector  unix.Iovec // for preadv2(2), during a call
+	shared atomic.Bool // others may have the open file, and change its flags
+	forks  bool        // FORK messages may come
+	tells  bool        // the scheduler of reads of a shared file
+	vector unix.Iovec  // for preadv2(2), during a call
 
 	mu          sync.Mutex
 	deadline    time.Time // the caller's
@@ -190,13 +191,14 @@ func (r *reader) tryRead(fd uintptr) bool {
 //
 // It does not tell the scheduler, so it must not block: a thread that blocks
 // with a processor in its hands stops the whole program at the next garbage
-// collection. A file of our own is non-blocking. From one that others share
-// they can take that away at any time, and a descriptor that came from another
-// process is not to have such power: the kernel is asked not to wait, call by
-// call, which it understands since Linux 6.10; or else the scheduler is told,
-// which costs half a fault's time on one CPU.
+// collection. A file that is ours alone is non-blocking. From one that others
+// have too they can take that away at any time, and they are not to have such
+// power: the kernel is asked not to wait, call by call, which it understands
+// since Linux 6.10; or else the scheduler is told, which costs half a fault's
+// time on one CPU.
 func (r *reader) readMessages(fd uintptr) (n int, errno unix.Errno) {
-	if r.foreign && r.forks {
+	shared := r.shared.Load()
+	if shared && r.forks {
 		// A child's descriptor has close-on-exec only if its parent's was
 		// opened so. No program is to be started before it is set.
 		syscall.ForkLock.RLock()
@@ -205,7 +207,7 @@ func (r *reader) readMessages(fd uintptr) (n int, errno unix.Errno) {
 	// The buffer and r are on the heap (package unsafe, rule 4).
 	var size uintptr
 	buf, length := unsafe.Pointer(unsafe.SliceData(r.buf)), uintptr(len(r.buf)*MsgSize)
-	if !r.foreign {
+	if !shared {
 		size, _, errno = syscall.RawSyscall6(unix.SYS_READ, fd, uintptr(buf), length, 0, 0, 0)
 	} else {
 		errno = unix.EOPNOTSUPP
@@ -225,7 +227,7 @@ func (r *reader) readMessages(fd uintptr) (n int, errno unix.Errno) {
 		return 0, errno
 	}
 	n = int(size) / MsgSize
-	if r.foreign && r.forks {
+	if shared && r.forks {
 		closeOnExec(r.buf[:n])
 	}
 	return n, 0

@@ -20,6 +20,7 @@ func (f *File) SendTo(c *net.UnixConn, p []byte) error {
 	if len(p) == 0 {
 		p = []byte{0}
 	}
+	f.reader.shared.Store(true)
 	n, oobn, err := c.WriteMsgUnix(p, unix.UnixRights(f.fd), nil)
 	f.release()
 	if err != nil {
