@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 
 	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/debian"
 )
 
 // missingCompilers returns the Debian packages of the compilers that are not
@@ -31,16 +31,11 @@ func ensureCompilers(ctx context.Context, w io.Writer, install bool) []string {
 	if !install || len(missing) == 0 {
 		return missing
 	}
-	fmt.Fprintln(w, installLine(missing))
-	if err := installPackages(ctx, missing); err != nil {
+	fmt.Fprintln(w, debian.InstallLine(missing))
+	if err := debian.Install(ctx, missing); err != nil {
 		fmt.Fprintln(w, "not installed:", err)
 	}
 	return missingCompilers()
-}
-
-// installLine is what a person would type.
-func installLine(packages []string) string {
-	return "apt-get update && apt-get install -y --no-install-recommends " + strings.Join(packages, " ")
 }
 
 // installAdvice says how to get missing compilers, on Debian and elsewhere.
@@ -48,14 +43,5 @@ func installAdvice(packages []string) string {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return "missing are C compilers: Debian's packages of them, which other systems may name otherwise, are " + strings.Join(packages, " ")
 	}
-	return "to install what is missing, run as root: " + installLine(packages)
-}
-
-func installPackages(ctx context.Context, packages []string) error {
-	cmd := exec.CommandContext(ctx, "sh", "-c", installLine(packages))
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", installLine(packages), err, out)
-	}
-	return nil
+	return "to install what is missing, run as root: " + debian.InstallLine(packages)
 }

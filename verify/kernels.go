@@ -14,7 +14,6 @@ import (
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/kernels"
 	"github.com/zuffd/uffd/verify/since"
-	"golang.org/x/sys/unix"
 )
 
 // A kernel is one whose BTF can be read.
@@ -77,12 +76,7 @@ func unaskedKernels(cache *debian.Cache) []string {
 }
 
 func runningKernel() (kernel, error) {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return kernel{}, err
-	}
-	release := unix.ByteSliceToString(name.Release[:])
-	linux, err := since.Parse(release)
+	linux, release, err := since.Running()
 	if err != nil {
 		return kernel{}, err
 	}

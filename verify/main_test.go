@@ -16,9 +16,6 @@ func TestEnsureCompilers(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "apt-get"), []byte("#!/bin/sh\necho are you root?; exit 100\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("/bin/sh", filepath.Join(bin, "sh")); err != nil {
-		t.Fatal(err)
-	}
 	t.Setenv("PATH", bin)
 	t.Run("says what it could not install, and goes on", func(t *testing.T) {
 		var out strings.Builder

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/zuffd/uffd/verify/debian"
 )
 
 // A machine is how qemu emulates an architecture.
@@ -82,18 +83,9 @@ func ensureMachines(ctx context.Context, w io.Writer, chosen []kernel, install b
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return fmt.Errorf("%s: not found: install QEMU's system emulators (7.2 or later)", strings.Join(programs, ", "))
 	}
-	args := append([]string{"-o", "DPkg::Lock::Timeout=300", "install", "-y", "-q", "--no-install-recommends"}, packages...)
 	if !install {
-		return fmt.Errorf("%s: not found: run 'apt-get update && apt-get install --no-install-recommends %s' as root, or -install as root",
-			strings.Join(programs, ", "), strings.Join(packages, " "))
+		return fmt.Errorf("%s: not found: run '%s' as root, or -install as root", strings.Join(programs, ", "), debian.InstallLine(packages))
 	}
 	fmt.Fprintf(w, "installing %s\n", strings.Join(packages, " "))
-	for _, args := range [][]string{{"update", "-q"}, args} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-	return nil
+	return debian.Install(ctx, packages)
 }
