@@ -47,7 +47,7 @@ func compileC(t testing.TB, source string, flags ...string) string {
 // descriptor 3.
 func startWithSocket(t testing.TB, program string, args ...string) (*exec.Cmd, *net.UnixConn) {
 	t.Helper()
-	ours, theirs := socketFiles(t)
+	ours, theirs := socketFiles(t, unix.SOCK_STREAM)
 	return start(t, program, args, theirs), unixConn(t, ours)
 }
 
@@ -73,27 +73,10 @@ func start(t testing.TB, program string, args []string, files ...*os.File) *exec
 	return cmd
 }
 
-// socketFiles returns two ends of a unix socket, for other programs too: they
-// block.
-func socketFiles(t testing.TB) (a, b *os.File) {
-	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return os.NewFile(uintptr(fds[0]), "socket"), os.NewFile(uintptr(fds[1]), "socket")
-}
-
-// unixConn makes a connection of a socket, which is closed. It has the
-// deadline of tests, until another is set.
+// unixConn is fileConn with the deadline of tests, until another is set.
 func unixConn(t testing.TB, file *os.File) *net.UnixConn {
 	t.Helper()
-	conn, err := net.FileConn(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file.Close()
+	conn := fileConn(t, file)
 	conn.SetDeadline(time.Now().Add(deadline))
-	t.Cleanup(func() { conn.Close() })
-	return conn.(*net.UnixConn)
+	return conn
 }

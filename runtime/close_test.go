@@ -291,15 +291,7 @@ func TestSharerChangesFlag(t *testing.T) {
 		if err := unix.SetNonblock(rawDescriptor(t, f), true); err != nil {
 			t.Fatal(err)
 		}
-		thread := make(chan int, 1)
-		read := during(func() error {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			thread <- unix.Gettid()
-			_, err := f.Read(make([]userfaultfd.Msg, 1))
-			return err
-		})
-		tid := <-thread
+		read, tid := onThread(func() error { _, err := f.Read(make([]userfaultfd.Msg, 1)); return err })
 		asleep := 0 // in how many looks on end
 		eventually(t, "the reader to sleep", func() bool {
 			b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))

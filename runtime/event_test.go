@@ -2,6 +2,7 @@ package userfaultfd_test
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -25,6 +26,26 @@ func during(call func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- call() }()
 	return done
+}
+
+// onThread is during on a thread of its own, whose id it returns.
+func onThread(call func() error) (done <-chan error, tid int) {
+	thread := make(chan int, 1)
+	done = during(func() error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		thread <- unix.Gettid()
+		return call()
+	})
+	return done, <-thread
+}
+
+// disturb sends a thread signals that it handles and goes on after.
+func disturb(tid int) {
+	for range 20 {
+		unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // event reads messages until one is not a fault, and returns it and the

@@ -78,8 +78,8 @@ func benchmarkFault(b *testing.B, program string, touch, serve []string) {
 // startToucher starts a process that touches its memory when it is asked to,
 // and returns the socket that its userfaultfd comes from.
 func startToucher(b *testing.B, program string, args []string) (*cPeer, *os.File) {
-	handler, its := socketFiles(b)
-	driver, itsDriver := socketFiles(b)
+	handler, its := socketFiles(b, unix.SOCK_STREAM)
+	driver, itsDriver := socketFiles(b, unix.SOCK_STREAM)
 	start(b, program, args, its, itsDriver)
 	return &cPeer{conn: unixConn(b, driver)}, handler
 }

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"testing"
-	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
@@ -186,19 +184,9 @@ func TestPopulate(t *testing.T) {
 		f := open(t, 0)
 		m := mapMemory(t, userfaultfd.Anonymous, 1)
 		register(t, f, m, userfaultfd.RegisterMissing)
-		thread := make(chan int, 1)
-		done := during(func() error {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			thread <- unix.Gettid()
-			return userfaultfd.PopulateRead(m.Range())
-		})
-		tid := <-thread
+		done, tid := onThread(func() error { return userfaultfd.PopulateRead(m.Range()) })
 		fault(t, f)
-		for range 20 {
-			unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
-			time.Sleep(time.Millisecond)
-		}
+		disturb(tid)
 		asleep(t, done)
 		if _, err := f.Zeropage(m.Range(), 0); err != nil {
 			t.Fatal(err)

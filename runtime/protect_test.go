@@ -72,21 +72,28 @@ func TestWriteProtect(t *testing.T) {
 	})
 }
 
+// writeFaults checks that a write to m, which is protected, faults, and passes
+// when the protection is taken away.
+func writeFaults(t *testing.T, f *userfaultfd.File, m *userfaultfd.Mapping) {
+	t.Helper()
+	done := touch(m.Range(), m.PageSize(), true)
+	if p := fault(t, f); p.Flags&userfaultfd.PagefaultWP == 0 {
+		t.Errorf("flags %v, want WP", p.Flags)
+	}
+	if err := f.WriteProtect(m.Range(), userfaultfd.WriteUnprotect); err != nil {
+		t.Fatal(err)
+	}
+	if err := within(t, "the write", done); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestFillProtected fills pages that are write-protected from the start.
 func TestFillProtected(t *testing.T) {
 	protected := func(t *testing.T, f *userfaultfd.File, m *userfaultfd.Mapping) {
 		t.Helper()
 		filled(t, m.Bytes(), 8)
-		done := touch(m.Range(), m.PageSize(), true)
-		if p := fault(t, f); p.Flags&userfaultfd.PagefaultWP == 0 {
-			t.Errorf("flags %v, want WP", p.Flags)
-		}
-		if err := f.WriteProtect(m.Range(), 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := within(t, "the write", done); err != nil {
-			t.Fatal(err)
-		}
+		writeFaults(t, f, m)
 		filled(t, m.Bytes(), 8)
 	}
 	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {

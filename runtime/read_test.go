@@ -87,14 +87,8 @@ func TestRead(t *testing.T) {
 		f := open(t, userfaultfd.FeatureThreadID)
 		m := mapMemory(t, userfaultfd.Anonymous, 1)
 		register(t, f, m, userfaultfd.RegisterMissing)
-		thread := make(chan int, 1)
-		done := during(func() error {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			thread <- unix.Gettid()
-			return touchNow(m.Range(), m.PageSize(), false)
-		})
-		if p, tid := fault(t, f), <-thread; int(p.ThreadID) != tid {
+		done, tid := onThread(func() error { return touchNow(m.Range(), m.PageSize(), false) })
+		if p := fault(t, f); int(p.ThreadID) != tid {
 			t.Errorf("thread %d, want %d", p.ThreadID, tid)
 		}
 		if _, err := f.Zeropage(m.Range(), 0); err != nil {
@@ -231,19 +225,8 @@ func TestBlockingRead(t *testing.T) {
 		f := openConfig(t, blocking)
 		m := mapMemory(t, userfaultfd.Anonymous, 1)
 		register(t, f, m, userfaultfd.RegisterMissing)
-		thread := make(chan int, 1)
-		done := during(func() error {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			thread <- unix.Gettid()
-			_, err := f.Read(buf[:])
-			return err
-		})
-		tid := <-thread
-		for range 20 {
-			unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
-			time.Sleep(time.Millisecond)
-		}
+		done, tid := onThread(func() error { _, err := f.Read(buf[:]); return err })
+		disturb(tid)
 		asleep(t, done)
 		touched := touch(m.Range(), m.PageSize(), false)
 		if err := within(t, "the read", done); err != nil {

@@ -216,16 +216,7 @@ func TestProtectMissingPages(t *testing.T) {
 			features = userfaultfd.FeatureWPUnpopulated
 		}
 		f, m := protect(t, kind, features)
-		done := touch(m.Range(), m.PageSize(), true)
-		if p := fault(t, f); p.Flags&userfaultfd.PagefaultWP == 0 {
-			t.Errorf("flags %v, want WP", p.Flags)
-		}
-		if err := f.WriteProtect(m.Range(), 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := within(t, "the write", done); err != nil {
-			t.Fatal(err)
-		}
+		writeFaults(t, f, m)
 	})
 	t.Run("has no effect on anonymous memory without FeatureWPUnpopulated", func(t *testing.T) {
 		_, m := protect(t, userfaultfd.Anonymous, 0)

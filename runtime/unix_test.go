@@ -17,21 +17,31 @@ import (
 // for as long as the test runs.
 func socketpair(t testing.TB, kind int) (a, b *net.UnixConn) {
 	t.Helper()
+	here, there := socketFiles(t, kind)
+	return fileConn(t, here), fileConn(t, there)
+}
+
+// socketFiles returns two ends of a unix socket, for other programs too: they
+// block.
+func socketFiles(t testing.TB, kind int) (a, b *os.File) {
+	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn := func(fd int) *net.UnixConn {
-		file := os.NewFile(uintptr(fd), "socket")
-		defer file.Close()
-		c, err := net.FileConn(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		return c.(*net.UnixConn)
+	return os.NewFile(uintptr(fds[0]), "socket"), os.NewFile(uintptr(fds[1]), "socket")
+}
+
+// fileConn makes a connection of a socket, which is closed.
+func fileConn(t testing.TB, file *os.File) *net.UnixConn {
+	t.Helper()
+	conn, err := net.FileConn(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return conn(fds[0]), conn(fds[1])
+	file.Close()
+	t.Cleanup(func() { conn.Close() })
+	return conn.(*net.UnixConn)
 }
 
 func TestSendToAndReceiveFrom(t *testing.T) {
