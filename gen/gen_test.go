@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -167,6 +169,64 @@ func TestJSON(t *testing.T) {
 				t.Errorf("%s: UFFDIO_WAKE is %+v", m.Arch, io)
 			}
 		}
+	}
+}
+
+func TestJSONTellsReleasesAndLines(t *testing.T) {
+	root := sysroot(t, userfaultfd, strings.Join([]string{
+		"#define UFFDIO_POISON 1",        // 1
+		"#define UFFD_NEW 2",             // 2
+		"struct uffd_msg {",              // 3
+		"  union {",                      // 4
+		"    struct { unsigned flags;",   // 5
+		"      union {",                  // 6
+		"        unsigned ptid;",         // 7
+		"      } feat;",                  // 8
+		"    } pagefault;",               // 9
+		"  } arg;",                       // 10
+		"  int fresh;",                   // 11
+		"};",                             // 12
+		"struct fresh { int a,",          // 13
+		"  b; };",                        // 14
+		"enum { UFFD_EVENT_FORK = 0x13,", // 15
+		" UFFD_EVENT_NEW };",             // 16
+	}, "\n"), "linux/version.h", "#define LINUX_VERSION_CODE 459776\n")
+	out, _, err := gen(t, "-json", "-sysroot", root, "-arch", "riscv64", userfaultfd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m abi.Model
+	if err := json.Unmarshal([]byte(out), &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.Release != "7.4" {
+		t.Errorf("the tree is of %q", m.Release)
+	}
+	got := map[string]string{}
+	say := func(name, since string, line int) { got[name] = fmt.Sprintf("%s:%d", since, line) }
+	for _, c := range m.Constants {
+		say(c.Name, c.Since, c.Line)
+	}
+	for _, s := range m.Structs {
+		say(s.Name, s.Since, s.Line)
+		for _, f := range s.Fields {
+			say(s.Name+"."+f.Name+" ", f.Since, f.Line)
+		}
+	}
+	want := map[string]string{
+		"UFFDIO_POISON": "6.6:1", "UFFD_NEW": ":2", "UFFD_EVENT_FORK": "4.11:15", "UFFD_EVENT_NEW": ":16",
+		"uffd_msg": "4.3:3", "uffd_msg.arg ": "4.3:10", "uffd_msg.fresh ": ":11", "uffd_msg.arg": "4.3:4",
+		"uffd_msg.arg.pagefault ": "4.3:9", "uffd_msg.arg.pagefault": "4.3:5", "uffd_msg.arg.pagefault.flags ": "4.3:5",
+		"uffd_msg.arg.pagefault.feat ": "4.14:8", "uffd_msg.arg.pagefault.feat": "4.14:6", "uffd_msg.arg.pagefault.feat.ptid ": "4.14:7",
+		"fresh": ":13", "fresh.a ": ":13", "fresh.b ": ":14",
+	}
+	if !maps.Equal(got, want) {
+		for name := range want {
+			if got[name] != want[name] {
+				t.Errorf("%s: got %q, want %q", name, got[name], want[name])
+			}
+		}
+		t.Errorf("%d symbols, want %d", len(got), len(want))
 	}
 }
 

@@ -40,17 +40,20 @@
 //
 // The JSON model has C names and decimal numbers of up to 64 bits:
 //
-//	{"arch": "arm64", "header": "linux/userfaultfd.h",
-//	 "constants": [{"name": "UFFDIO_POISON", "value": 3223366152}],
+//	{"arch": "arm64", "header": "linux/userfaultfd.h", "release": "7.3",
+//	 "constants": [{"name": "UFFDIO_POISON", "value": 3223366152, "since": "6.6", "line": 414}],
 //	 "structs": [{"name": "uffdio_poison", "size": 32, "align": 8, "fields":
-//	   [{"name": "range", "offset": 0, "size": 16, "type": "struct uffdio_range"}]}],
+//	   [{"name": "range", "offset": 0, "size": 16, "type": "struct uffdio_range",
+//	     "since": "6.6", "line": 818}], "since": "6.6", "line": 816}],
 //	 "ioctls": [{"name": "UFFDIO_POISON", "dir": "rw", "type": 170, "nr": 8,
 //	   "size": 32, "struct": "uffdio_poison"}]}
 //
 // Sizes, alignments and offsets are in bytes. A union is a struct with
 // "union": true. A bit-field has "bit_offset", counted from its offset, and
 // "bit_size". A type without a tag is named by the designator that reaches it:
-// "uffd_msg.arg.pagefault".
+// "uffd_msg.arg.pagefault". "release" is that of the tree that was read, "since"
+// that which brought the symbol, as this project's own headers say, and "line"
+// where it is declared in the tree; package internal/abi says more.
 package main
 
 import (

@@ -11,16 +11,26 @@ package abi
 //
 // Its JSON form is one object with C names and decimal numbers. What carries
 // no tag name there (documentation, Go-side hints) is left out of it.
+//
+// Two releases of Linux are told apart. Release is of the tree of headers that
+// was read. Since, on each symbol, is the release that brought it, as the
+// documentation says ("Since Linux 6.6."), whichever tree was read: empty, and
+// left out of the JSON, where the documentation does not know the symbol or
+// says none. A member that says none has that of what it is in.
+//
+// Lines are those of the header that was read, from 1. They tell where to look,
+// and are no part of the interface: Compare passes over them.
 type Model struct {
-	Arch      string     `json:"arch"`      // GOARCH
-	Header    string     `json:"header"`    // as included: "linux/userfaultfd.h"
-	Constants []Constant `json:"constants"` // in the order of documentation
-	Structs   []Struct   `json:"structs"`   // a type stands after the types it holds
-	Ioctls    []Ioctl    `json:"ioctls"`    // the constants that encode an ioctl
+	Arch   string `json:"arch"`   // GOARCH
+	Header string `json:"header"` // as included: "linux/userfaultfd.h"
 
 	// Release is the Linux release that the header tree says it is of
 	// ("7.3"), or empty where linux/version.h is missing.
-	Release string `json:"-"`
+	Release string `json:"release,omitempty"`
+
+	Constants []Constant `json:"constants"` // in the order of documentation
+	Structs   []Struct   `json:"structs"`   // a type stands after the types it holds
+	Ioctls    []Ioctl    `json:"ioctls"`    // the constants that encode an ioctl
 
 	// Omitted lists the header's macros that are no constants.
 	Omitted []Omission `json:"-"`
@@ -30,6 +40,8 @@ type Model struct {
 type Constant struct {
 	Name  string `json:"name"`
 	Value Int    `json:"value"`
+	Since string `json:"since,omitempty"` // "6.6"
+	Line  int    `json:"line,omitempty"`  // of the name in Model.Header
 
 	Doc string `json:"-"`
 	// Group is the heading of the run of constants that this one belongs to;
@@ -47,6 +59,9 @@ type Struct struct {
 	Size   int64   `json:"size"`
 	Align  int64   `json:"align"`
 	Fields []Field `json:"fields"`
+	Since  string  `json:"since,omitempty"` // "4.3"
+	File   string  `json:"file,omitempty"`  // the header that defines it, where that is not Model.Header
+	Line   int     `json:"line,omitempty"`  // of the keyword "struct" or "union"
 
 	Doc string `json:"-"`
 }
@@ -57,6 +72,8 @@ type Field struct {
 	Offset int64  `json:"offset"`
 	Size   int64  `json:"size"`
 	Type   Type   `json:"type"`
+	Since  string `json:"since,omitempty"` // "4.14"
+	Line   int    `json:"line,omitempty"`  // of the name, in its struct's file; of an anonymous member, where its type begins
 
 	// BitSize is the width of a bit-field, 0 for any other member. BitOffset
 	// then counts bits from Offset in memory order, which is the order of

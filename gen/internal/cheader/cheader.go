@@ -72,6 +72,7 @@ func parse(sysroot, docs *Sysroot, a arch, header string) (m *abi.Model, err err
 	described := describe(docs, a, header)
 	b := &builder{
 		ast:      ast,
+		root:     sysroot.name,
 		file:     path.Join(sysroot.name, header),
 		specs:    specifiers(ast),
 		docs:     described,

@@ -1,6 +1,7 @@
 package cheader
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -239,7 +240,7 @@ func (r *docReader) member(outer string, n int) bool {
 				r.at = body
 				r.members(inner)
 				r.at = resume
-				if doc != "" && tag == "" {
+				if tag == "" {
 					r.d.text[inner] = doc
 				}
 			}
@@ -308,17 +309,40 @@ func (d *documentation) sort(m *abi.Model) {
 	slices.SortStableFunc(m.Ioctls, func(a, b abi.Ioctl) int { return rank(a.Name) - rank(b.Name) })
 	for i := range m.Constants {
 		c := &m.Constants[i]
-		c.Doc, c.Group = d.text[c.Name], d.group[c.Name]
+		c.Doc, c.Group, c.Since = d.text[c.Name], d.group[c.Name], d.since(c.Name)
 	}
 	for i := range m.Structs {
 		s := &m.Structs[i]
-		s.Doc = d.text[s.Name]
+		s.Doc, s.Since = d.text[s.Name], d.since(s.Name)
 		for j := range s.Fields {
 			f := &s.Fields[j]
-			f.Doc = d.text[s.Name+"."+f.Name]
+			key := path2(s.Name, f.Name, j)
+			f.Doc, f.Since = d.text[key], d.since(key)
 		}
 	}
 	d.sortStructs(m)
+}
+
+// sinceSentence ends the text of what a release brought.
+var sinceSentence = regexp.MustCompile(`(?:^|\s)Since\s+Linux\s+(\d+\.\d+)\.$`)
+
+// since returns the release that a symbol is documented to be of, or "". key
+// is a macro, a tag or a designator; a member that says no release has that of
+// what it is in.
+func (d *documentation) since(key string) string {
+	if _, known := d.text[key]; !known {
+		return ""
+	}
+	for {
+		if m := sinceSentence.FindStringSubmatch(d.text[key]); m != nil {
+			return m[1]
+		}
+		dot := strings.LastIndexByte(key, '.')
+		if dot < 0 {
+			return ""
+		}
+		key = key[:dot]
+	}
 }
 
 // sortStructs orders structs by their documentation, each after the types that

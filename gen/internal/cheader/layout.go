@@ -11,7 +11,8 @@ import (
 // builder turns the parser's types into the model's.
 type builder struct {
 	ast   *cc.AST
-	file  string // the header's name in positions
+	root  string // the sysroot's name in positions
+	file  string // the header's
 	specs *specs
 	docs  *documentation
 
@@ -67,7 +68,10 @@ func (b *builder) aggregate(t cc.Type, name string) (*abi.Struct, error) {
 	defer delete(b.building, t)
 
 	_, union := t.(*cc.UnionType)
-	s := &abi.Struct{Name: name, Union: union}
+	s := &abi.Struct{Name: name, Union: union, Line: pos.Line}
+	if pos.Filename != b.file {
+		s.File = strings.TrimPrefix(pos.Filename, b.root+"/")
+	}
 	l := layouter{union: union, packed: spec.packed, align: 1}
 	members := spec.members
 	if len(members) != ft.NumFields() {
@@ -79,7 +83,7 @@ func (b *builder) aggregate(t cc.Type, name string) (*abi.Struct, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%v: %s.%s: %w", pos, name, f.Name(), err)
 		}
-		field := abi.Field{Name: f.Name(), Type: ctype, Size: ctype.Size}
+		field := abi.Field{Name: f.Name(), Type: ctype, Size: ctype.Size, Line: b.line(f)}
 		if f.IsBitfield() {
 			if ctype.Kind == abi.Aggregate || ctype.Size == 0 {
 				return nil, fmt.Errorf("%v: %s.%s: a bit-field of %s", pos, name, f.Name(), ctype.Spelling)
@@ -103,6 +107,17 @@ func (b *builder) aggregate(t cc.Type, name string) (*abi.Struct, error) {
 	b.byType[t] = s
 	b.all = append(b.all, s)
 	return s, nil
+}
+
+// line returns where a member is declared.
+func (b *builder) line(f *cc.Field) int {
+	if d := f.Declarator(); d != nil {
+		return d.Position().Line
+	}
+	if inner := b.specs.of[f.Type()]; inner != nil {
+		return inner.spec.Position().Line
+	}
+	return 0
 }
 
 // path2 is the name of the type of member i if it has no tag.

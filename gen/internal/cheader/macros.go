@@ -40,7 +40,7 @@ func (b *builder) constants(m *abi.Model, a arch, content string) error {
 			m.Omitted = append(m.Omitted, abi.Omission{Name: name, Reason: "not an integer"})
 			continue
 		}
-		m.Constants = append(m.Constants, abi.Constant{Name: name, Value: value})
+		m.Constants = append(m.Constants, abi.Constant{Name: name, Value: value, Line: macro.Position().Line})
 		if ioctl, ok, err := b.ioctl(macro, value); err != nil {
 			return err
 		} else if ok {
@@ -52,7 +52,7 @@ func (b *builder) constants(m *abi.Model, a arch, content string) error {
 		if !ok {
 			return fmt.Errorf("%v: the value of %s is not known", e.Position(), e.Token.SrcStr())
 		}
-		m.Constants = append(m.Constants, abi.Constant{Name: e.Token.SrcStr(), Value: value})
+		m.Constants = append(m.Constants, abi.Constant{Name: e.Token.SrcStr(), Value: value, Line: e.Position().Line})
 	}
 	return nil
 }
