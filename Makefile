@@ -23,15 +23,17 @@ check: ## fail, and show the difference, if a generated file is not what headers
 poison: ## poison a page: what a touch of it raises, and that its neighbours still read
 	@$(GO) run ./internal/poisondemo
 
-# Some tests run the go command, of whose sources the cache of results knows
-# nothing: hence -count=1.
+# The pattern "work" is every package of the modules that go.work joins. Some
+# tests run the go command, of whose sources the cache of results knows nothing:
+# hence -count=1.
 test: ## run every test that this machine can run
-	$(GO) test -count=1 ./...
+	$(GO) test -count=1 work
 
-lint: ## gofmt, go vet on every architecture, staticcheck
+lint: ## gofmt, go vet on every architecture, staticcheck, tidy modules
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
-	@for arch in $(ARCHES); do GOARCH=$$arch $(GO) vet ./... || exit 1; done
-	@$(GO) tool staticcheck ./...
+	@for arch in $(ARCHES); do GOARCH=$$arch $(GO) vet work || exit 1; done
+	@$(GO) tool staticcheck work
+	@for dir in $$($(GO) list -m -f '{{.Dir}}'); do (cd $$dir && GOWORK=off $(GO) mod tidy -diff) || exit 1; done
 
 verify: ## hold every offset and number against compilers, kernels' headers and kernels; as root, or with vm.unprivileged_userfaultfd=1; INSTALL=1 installs compilers, as root
 	@$(GO) run ./verify $(if $(filter 1,$(INSTALL)),-install)
@@ -45,7 +47,7 @@ results: ## make vm, and write what came of it to verify/RESULTS.md
 	@$(VM) -results verify/RESULTS.md $(ARGS)
 
 bench: ## run every benchmark
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem work
 
 fuzz: ## fuzz the readers of foreign bytes, half a minute each
 	$(GO) test -run '^$$' -fuzz FuzzParsePackages -fuzztime 30s -fuzzminimizetime 1x ./verify/debian
