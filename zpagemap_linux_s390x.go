@@ -15,8 +15,8 @@ const (
 
 	// PAGEMAP_SCAN finds the pages of a range that are of given categories, and
 	// can write-protect them in the same step. Its argument is PmScanArg; the
-	// result is the number of regions written. Errors: EINVAL (start not at a
-	// page boundary, unknown flag or category, wrong size), EFAULT (the
+	// result is the number of regions written. Errors: EINVAL (a start that is
+	// not at a page boundary, unknown flag or category, wrong size), EFAULT (the
 	// argument, the range or the buffer cannot be accessed), EPERM
 	// (PM_SCAN_CHECK_WPASYNC met memory not registered for asynchronous
 	// write-protection), ENOMEM, EINTR. See PAGEMAP_SCAN(2const). Since Linux
@@ -94,17 +94,17 @@ type PageRegion struct {
 	Categories uint64 // offset 16, 8 bytes
 }
 
-func _(s PageRegion, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-24]
-	_, _ = at[unsafe.Offsetof(s.Start)-0], (*uint64)(&s.Start)
-	_, _ = at[unsafe.Offsetof(s.End)-8], (*uint64)(&s.End)
-	_, _ = at[unsafe.Offsetof(s.Categories)-16], (*uint64)(&s.Categories)
+func _(PageRegion PageRegion) {
+	_ = [24]struct{}([unsafe.Sizeof(PageRegion)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(PageRegion.Start)]struct{}{}), (*uint64)(&PageRegion.Start)
+	_, _ = [8]struct{}([unsafe.Offsetof(PageRegion.End)]struct{}{}), (*uint64)(&PageRegion.End)
+	_, _ = [16]struct{}([unsafe.Offsetof(PageRegion.Categories)]struct{}{}), (*uint64)(&PageRegion.Categories)
 }
 
 // PmScanArg is the argument of PAGEMAP_SCAN. A page matches if its
-// categories, those of category_inverted flipped, have all of category_mask,
-// and at least one of category_anyof_mask unless that is 0. The caller sets
-// all but walk_end. Since Linux 6.7.
+// categories, those of Category_inverted flipped, have all of Category_mask,
+// and at least one of Category_anyof_mask unless that is 0. The caller sets
+// all but Walk_end. Since Linux 6.7.
 type PmScanArg struct {
 	_ structs.HostLayout
 
@@ -120,7 +120,7 @@ type PmScanArg struct {
 	// The address to end before.
 	End uint64 // offset 24, 8 bytes
 
-	// Written by the kernel: where the scan has stopped. That is end where all
+	// Written by the kernel: where the scan has stopped. That is End where all
 	// of the range was scanned.
 	Walk_end uint64 // offset 32, 8 bytes
 
@@ -146,18 +146,18 @@ type PmScanArg struct {
 	Return_mask uint64 // offset 88, 8 bytes
 }
 
-func _(s PmScanArg, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-96]
-	_, _ = at[unsafe.Offsetof(s.Size)-0], (*uint64)(&s.Size)
-	_, _ = at[unsafe.Offsetof(s.Flags)-8], (*uint64)(&s.Flags)
-	_, _ = at[unsafe.Offsetof(s.Start)-16], (*uint64)(&s.Start)
-	_, _ = at[unsafe.Offsetof(s.End)-24], (*uint64)(&s.End)
-	_, _ = at[unsafe.Offsetof(s.Walk_end)-32], (*uint64)(&s.Walk_end)
-	_, _ = at[unsafe.Offsetof(s.Vec)-40], (*uint64)(&s.Vec)
-	_, _ = at[unsafe.Offsetof(s.Vec_len)-48], (*uint64)(&s.Vec_len)
-	_, _ = at[unsafe.Offsetof(s.Max_pages)-56], (*uint64)(&s.Max_pages)
-	_, _ = at[unsafe.Offsetof(s.Category_inverted)-64], (*uint64)(&s.Category_inverted)
-	_, _ = at[unsafe.Offsetof(s.Category_mask)-72], (*uint64)(&s.Category_mask)
-	_, _ = at[unsafe.Offsetof(s.Category_anyof_mask)-80], (*uint64)(&s.Category_anyof_mask)
-	_, _ = at[unsafe.Offsetof(s.Return_mask)-88], (*uint64)(&s.Return_mask)
+func _(PmScanArg PmScanArg) {
+	_ = [96]struct{}([unsafe.Sizeof(PmScanArg)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(PmScanArg.Size)]struct{}{}), (*uint64)(&PmScanArg.Size)
+	_, _ = [8]struct{}([unsafe.Offsetof(PmScanArg.Flags)]struct{}{}), (*uint64)(&PmScanArg.Flags)
+	_, _ = [16]struct{}([unsafe.Offsetof(PmScanArg.Start)]struct{}{}), (*uint64)(&PmScanArg.Start)
+	_, _ = [24]struct{}([unsafe.Offsetof(PmScanArg.End)]struct{}{}), (*uint64)(&PmScanArg.End)
+	_, _ = [32]struct{}([unsafe.Offsetof(PmScanArg.Walk_end)]struct{}{}), (*uint64)(&PmScanArg.Walk_end)
+	_, _ = [40]struct{}([unsafe.Offsetof(PmScanArg.Vec)]struct{}{}), (*uint64)(&PmScanArg.Vec)
+	_, _ = [48]struct{}([unsafe.Offsetof(PmScanArg.Vec_len)]struct{}{}), (*uint64)(&PmScanArg.Vec_len)
+	_, _ = [56]struct{}([unsafe.Offsetof(PmScanArg.Max_pages)]struct{}{}), (*uint64)(&PmScanArg.Max_pages)
+	_, _ = [64]struct{}([unsafe.Offsetof(PmScanArg.Category_inverted)]struct{}{}), (*uint64)(&PmScanArg.Category_inverted)
+	_, _ = [72]struct{}([unsafe.Offsetof(PmScanArg.Category_mask)]struct{}{}), (*uint64)(&PmScanArg.Category_mask)
+	_, _ = [80]struct{}([unsafe.Offsetof(PmScanArg.Category_anyof_mask)]struct{}{}), (*uint64)(&PmScanArg.Category_anyof_mask)
+	_, _ = [88]struct{}([unsafe.Offsetof(PmScanArg.Return_mask)]struct{}{}), (*uint64)(&PmScanArg.Return_mask)
 }

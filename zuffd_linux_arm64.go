@@ -458,47 +458,47 @@ type UffdMsg struct {
 	// Zero.
 	Reserved3 uint32 // offset 4, 4 bytes
 
-	// What the message says; event tells which member holds it.
+	// What the message says; Event tells which member holds it.
 	Arg [3]uint64 // offset 8, 24 bytes
 }
 
-// Pagefault returns Arg as its member pagefault. Of UFFD_EVENT_PAGEFAULT: a
-// thread waits for a page.
+// Pagefault returns Arg as the C union's member pagefault. Of
+// UFFD_EVENT_PAGEFAULT: a thread waits for a page.
 func (s *UffdMsg) Pagefault() *UffdMsgPagefault {
 	return (*UffdMsgPagefault)(unsafe.Pointer(&s.Arg))
 }
 
-// Fork returns Arg as its member fork. Of UFFD_EVENT_FORK: the process has a
-// child. Since Linux 4.11.
+// Fork returns Arg as the C union's member fork. Of UFFD_EVENT_FORK: the
+// process has a child. Since Linux 4.11.
 func (s *UffdMsg) Fork() *UffdMsgFork {
 	return (*UffdMsgFork)(unsafe.Pointer(&s.Arg))
 }
 
-// Remap returns Arg as its member remap. Of UFFD_EVENT_REMAP: memory has
-// moved. Since Linux 4.11.
+// Remap returns Arg as the C union's member remap. Of UFFD_EVENT_REMAP:
+// memory has moved. Since Linux 4.11.
 func (s *UffdMsg) Remap() *UffdMsgRemap {
 	return (*UffdMsgRemap)(unsafe.Pointer(&s.Arg))
 }
 
-// Remove returns Arg as its member remove. Of UFFD_EVENT_REMOVE and
-// UFFD_EVENT_UNMAP: memory is discarded, or no longer mapped. Since Linux
-// 4.11.
+// Remove returns Arg as the C union's member remove. Of UFFD_EVENT_REMOVE
+// and UFFD_EVENT_UNMAP: memory is discarded, or no longer mapped. Since
+// Linux 4.11.
 func (s *UffdMsg) Remove() *UffdMsgRemove {
 	return (*UffdMsgRemove)(unsafe.Pointer(&s.Arg))
 }
 
-// Reserved returns Arg as its member reserved. Of no message.
+// Reserved returns Arg as the C union's member reserved. Of no message.
 func (s *UffdMsg) Reserved() *UffdMsgReserved {
 	return (*UffdMsgReserved)(unsafe.Pointer(&s.Arg))
 }
 
-func _(s UffdMsg, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-32]
-	_, _ = at[unsafe.Offsetof(s.Event)-0], (*uint8)(&s.Event)
-	_, _ = at[unsafe.Offsetof(s.Reserved1)-1], (*uint8)(&s.Reserved1)
-	_, _ = at[unsafe.Offsetof(s.Reserved2)-2], (*uint16)(&s.Reserved2)
-	_, _ = at[unsafe.Offsetof(s.Reserved3)-4], (*uint32)(&s.Reserved3)
-	_, _ = at[unsafe.Offsetof(s.Arg)-8], (*[3]uint64)(&s.Arg)
+func _(UffdMsg UffdMsg) {
+	_ = [32]struct{}([unsafe.Sizeof(UffdMsg)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdMsg.Event)]struct{}{}), (*uint8)(&UffdMsg.Event)
+	_, _ = [1]struct{}([unsafe.Offsetof(UffdMsg.Reserved1)]struct{}{}), (*uint8)(&UffdMsg.Reserved1)
+	_, _ = [2]struct{}([unsafe.Offsetof(UffdMsg.Reserved2)]struct{}{}), (*uint16)(&UffdMsg.Reserved2)
+	_, _ = [4]struct{}([unsafe.Offsetof(UffdMsg.Reserved3)]struct{}{}), (*uint32)(&UffdMsg.Reserved3)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdMsg.Arg)]struct{}{}), (*[3]uint64)(&UffdMsg.Arg)
 }
 
 // UffdMsgPagefault is the member arg.pagefault of the C struct uffd_msg. Of
@@ -518,11 +518,11 @@ type UffdMsgPagefault struct {
 	Ptid uint32 // offset 16, 4 bytes
 }
 
-func _(s UffdMsgPagefault, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-24]
-	_, _ = at[unsafe.Offsetof(s.Flags)-0], (*uint64)(&s.Flags)
-	_, _ = at[unsafe.Offsetof(s.Address)-8], (*uint64)(&s.Address)
-	_, _ = at[unsafe.Offsetof(s.Ptid)-16], (*uint32)(&s.Ptid)
+func _(UffdMsgPagefault UffdMsgPagefault) {
+	_ = [24]struct{}([unsafe.Sizeof(UffdMsgPagefault)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdMsgPagefault.Flags)]struct{}{}), (*uint64)(&UffdMsgPagefault.Flags)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdMsgPagefault.Address)]struct{}{}), (*uint64)(&UffdMsgPagefault.Address)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdMsgPagefault.Ptid)]struct{}{}), (*uint32)(&UffdMsgPagefault.Ptid)
 }
 
 // UffdMsgFork is the member arg.fork of the C struct uffd_msg. Of
@@ -535,9 +535,9 @@ type UffdMsgFork struct {
 	Ufd uint32 // offset 0, 4 bytes
 }
 
-func _(s UffdMsgFork, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-4]
-	_, _ = at[unsafe.Offsetof(s.Ufd)-0], (*uint32)(&s.Ufd)
+func _(UffdMsgFork UffdMsgFork) {
+	_ = [4]struct{}([unsafe.Sizeof(UffdMsgFork)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdMsgFork.Ufd)]struct{}{}), (*uint32)(&UffdMsgFork.Ufd)
 }
 
 // UffdMsgRemap is the member arg.remap of the C struct uffd_msg. Of
@@ -555,11 +555,11 @@ type UffdMsgRemap struct {
 	Len uint64 // offset 16, 8 bytes
 }
 
-func _(s UffdMsgRemap, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-24]
-	_, _ = at[unsafe.Offsetof(s.From)-0], (*uint64)(&s.From)
-	_, _ = at[unsafe.Offsetof(s.To)-8], (*uint64)(&s.To)
-	_, _ = at[unsafe.Offsetof(s.Len)-16], (*uint64)(&s.Len)
+func _(UffdMsgRemap UffdMsgRemap) {
+	_ = [24]struct{}([unsafe.Sizeof(UffdMsgRemap)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdMsgRemap.From)]struct{}{}), (*uint64)(&UffdMsgRemap.From)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdMsgRemap.To)]struct{}{}), (*uint64)(&UffdMsgRemap.To)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdMsgRemap.Len)]struct{}{}), (*uint64)(&UffdMsgRemap.Len)
 }
 
 // UffdMsgRemove is the member arg.remove of the C struct uffd_msg. Of
@@ -575,10 +575,10 @@ type UffdMsgRemove struct {
 	End uint64 // offset 8, 8 bytes
 }
 
-func _(s UffdMsgRemove, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-16]
-	_, _ = at[unsafe.Offsetof(s.Start)-0], (*uint64)(&s.Start)
-	_, _ = at[unsafe.Offsetof(s.End)-8], (*uint64)(&s.End)
+func _(UffdMsgRemove UffdMsgRemove) {
+	_ = [16]struct{}([unsafe.Sizeof(UffdMsgRemove)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdMsgRemove.Start)]struct{}{}), (*uint64)(&UffdMsgRemove.Start)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdMsgRemove.End)]struct{}{}), (*uint64)(&UffdMsgRemove.End)
 }
 
 // UffdMsgReserved is the member arg.reserved of the C struct uffd_msg. Of no
@@ -596,11 +596,11 @@ type UffdMsgReserved struct {
 	Reserved3 uint64 // offset 16, 8 bytes
 }
 
-func _(s UffdMsgReserved, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-24]
-	_, _ = at[unsafe.Offsetof(s.Reserved1)-0], (*uint64)(&s.Reserved1)
-	_, _ = at[unsafe.Offsetof(s.Reserved2)-8], (*uint64)(&s.Reserved2)
-	_, _ = at[unsafe.Offsetof(s.Reserved3)-16], (*uint64)(&s.Reserved3)
+func _(UffdMsgReserved UffdMsgReserved) {
+	_ = [24]struct{}([unsafe.Sizeof(UffdMsgReserved)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdMsgReserved.Reserved1)]struct{}{}), (*uint64)(&UffdMsgReserved.Reserved1)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdMsgReserved.Reserved2)]struct{}{}), (*uint64)(&UffdMsgReserved.Reserved2)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdMsgReserved.Reserved3)]struct{}{}), (*uint64)(&UffdMsgReserved.Reserved3)
 }
 
 // UffdioApi is the argument of UFFDIO_API. Since Linux 4.3.
@@ -619,11 +619,11 @@ type UffdioApi struct {
 	Ioctls uint64 // offset 16, 8 bytes
 }
 
-func _(s UffdioApi, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-24]
-	_, _ = at[unsafe.Offsetof(s.Api)-0], (*uint64)(&s.Api)
-	_, _ = at[unsafe.Offsetof(s.Features)-8], (*uint64)(&s.Features)
-	_, _ = at[unsafe.Offsetof(s.Ioctls)-16], (*uint64)(&s.Ioctls)
+func _(UffdioApi UffdioApi) {
+	_ = [24]struct{}([unsafe.Sizeof(UffdioApi)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioApi.Api)]struct{}{}), (*uint64)(&UffdioApi.Api)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdioApi.Features)]struct{}{}), (*uint64)(&UffdioApi.Features)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioApi.Ioctls)]struct{}{}), (*uint64)(&UffdioApi.Ioctls)
 }
 
 // UffdioRange is a range of addresses in the process that the userfaultfd
@@ -639,10 +639,10 @@ type UffdioRange struct {
 	Len uint64 // offset 8, 8 bytes
 }
 
-func _(s UffdioRange, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-16]
-	_, _ = at[unsafe.Offsetof(s.Start)-0], (*uint64)(&s.Start)
-	_, _ = at[unsafe.Offsetof(s.Len)-8], (*uint64)(&s.Len)
+func _(UffdioRange UffdioRange) {
+	_ = [16]struct{}([unsafe.Sizeof(UffdioRange)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioRange.Start)]struct{}{}), (*uint64)(&UffdioRange.Start)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdioRange.Len)]struct{}{}), (*uint64)(&UffdioRange.Len)
 }
 
 // UffdioRegister is the argument of UFFDIO_REGISTER. Since Linux 4.3.
@@ -661,11 +661,11 @@ type UffdioRegister struct {
 	Ioctls uint64 // offset 24, 8 bytes
 }
 
-func _(s UffdioRegister, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-32]
-	_, _ = at[unsafe.Offsetof(s.Range)-0], (*UffdioRange)(&s.Range)
-	_, _ = at[unsafe.Offsetof(s.Mode)-16], (*uint64)(&s.Mode)
-	_, _ = at[unsafe.Offsetof(s.Ioctls)-24], (*uint64)(&s.Ioctls)
+func _(UffdioRegister UffdioRegister) {
+	_ = [32]struct{}([unsafe.Sizeof(UffdioRegister)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioRegister.Range)]struct{}{}), (*UffdioRange)(&UffdioRegister.Range)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioRegister.Mode)]struct{}{}), (*uint64)(&UffdioRegister.Mode)
+	_, _ = [24]struct{}([unsafe.Offsetof(UffdioRegister.Ioctls)]struct{}{}), (*uint64)(&UffdioRegister.Ioctls)
 }
 
 // UffdioCopy is the argument of UFFDIO_COPY. Since Linux 4.3.
@@ -680,25 +680,25 @@ type UffdioCopy struct {
 	// alignment.
 	Src uint64 // offset 8, 8 bytes
 
-	// Set by the caller: bytes, a multiple of dst's page size and not 0.
+	// Set by the caller: bytes, a multiple of the page size at Dst and not 0.
 	Len uint64 // offset 16, 8 bytes
 
 	// Set by the caller: UFFDIO_COPY_MODE_* bits.
 	Mode uint64 // offset 24, 8 bytes
 
 	// Written by the kernel, never read: the bytes copied, or a negated errno
-	// where there are none. Fewer than UffdioCopy.Len come with EAGAIN; the
-	// caller goes on from there.
+	// where there are none. Fewer than Len come with EAGAIN; the caller goes on
+	// from there.
 	Copy int64 // offset 32, 8 bytes
 }
 
-func _(s UffdioCopy, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-40]
-	_, _ = at[unsafe.Offsetof(s.Dst)-0], (*uint64)(&s.Dst)
-	_, _ = at[unsafe.Offsetof(s.Src)-8], (*uint64)(&s.Src)
-	_, _ = at[unsafe.Offsetof(s.Len)-16], (*uint64)(&s.Len)
-	_, _ = at[unsafe.Offsetof(s.Mode)-24], (*uint64)(&s.Mode)
-	_, _ = at[unsafe.Offsetof(s.Copy)-32], (*int64)(&s.Copy)
+func _(UffdioCopy UffdioCopy) {
+	_ = [40]struct{}([unsafe.Sizeof(UffdioCopy)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioCopy.Dst)]struct{}{}), (*uint64)(&UffdioCopy.Dst)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdioCopy.Src)]struct{}{}), (*uint64)(&UffdioCopy.Src)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioCopy.Len)]struct{}{}), (*uint64)(&UffdioCopy.Len)
+	_, _ = [24]struct{}([unsafe.Offsetof(UffdioCopy.Mode)]struct{}{}), (*uint64)(&UffdioCopy.Mode)
+	_, _ = [32]struct{}([unsafe.Offsetof(UffdioCopy.Copy)]struct{}{}), (*int64)(&UffdioCopy.Copy)
 }
 
 // UffdioZeropage is the argument of UFFDIO_ZEROPAGE. Since Linux 4.3.
@@ -717,11 +717,11 @@ type UffdioZeropage struct {
 	Zeropage int64 // offset 24, 8 bytes
 }
 
-func _(s UffdioZeropage, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-32]
-	_, _ = at[unsafe.Offsetof(s.Range)-0], (*UffdioRange)(&s.Range)
-	_, _ = at[unsafe.Offsetof(s.Mode)-16], (*uint64)(&s.Mode)
-	_, _ = at[unsafe.Offsetof(s.Zeropage)-24], (*int64)(&s.Zeropage)
+func _(UffdioZeropage UffdioZeropage) {
+	_ = [32]struct{}([unsafe.Sizeof(UffdioZeropage)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioZeropage.Range)]struct{}{}), (*UffdioRange)(&UffdioZeropage.Range)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioZeropage.Mode)]struct{}{}), (*uint64)(&UffdioZeropage.Mode)
+	_, _ = [24]struct{}([unsafe.Offsetof(UffdioZeropage.Zeropage)]struct{}{}), (*int64)(&UffdioZeropage.Zeropage)
 }
 
 // UffdioWriteprotect is the argument of UFFDIO_WRITEPROTECT. The kernel
@@ -736,10 +736,10 @@ type UffdioWriteprotect struct {
 	Mode uint64 // offset 16, 8 bytes
 }
 
-func _(s UffdioWriteprotect, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-24]
-	_, _ = at[unsafe.Offsetof(s.Range)-0], (*UffdioRange)(&s.Range)
-	_, _ = at[unsafe.Offsetof(s.Mode)-16], (*uint64)(&s.Mode)
+func _(UffdioWriteprotect UffdioWriteprotect) {
+	_ = [24]struct{}([unsafe.Sizeof(UffdioWriteprotect)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioWriteprotect.Range)]struct{}{}), (*UffdioRange)(&UffdioWriteprotect.Range)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioWriteprotect.Mode)]struct{}{}), (*uint64)(&UffdioWriteprotect.Mode)
 }
 
 // UffdioContinue is the argument of UFFDIO_CONTINUE. Since Linux 5.13.
@@ -758,11 +758,11 @@ type UffdioContinue struct {
 	Mapped int64 // offset 24, 8 bytes
 }
 
-func _(s UffdioContinue, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-32]
-	_, _ = at[unsafe.Offsetof(s.Range)-0], (*UffdioRange)(&s.Range)
-	_, _ = at[unsafe.Offsetof(s.Mode)-16], (*uint64)(&s.Mode)
-	_, _ = at[unsafe.Offsetof(s.Mapped)-24], (*int64)(&s.Mapped)
+func _(UffdioContinue UffdioContinue) {
+	_ = [32]struct{}([unsafe.Sizeof(UffdioContinue)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioContinue.Range)]struct{}{}), (*UffdioRange)(&UffdioContinue.Range)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioContinue.Mode)]struct{}{}), (*uint64)(&UffdioContinue.Mode)
+	_, _ = [24]struct{}([unsafe.Offsetof(UffdioContinue.Mapped)]struct{}{}), (*int64)(&UffdioContinue.Mapped)
 }
 
 // UffdioPoison is the argument of UFFDIO_POISON. Since Linux 6.6.
@@ -781,11 +781,11 @@ type UffdioPoison struct {
 	Updated int64 // offset 24, 8 bytes
 }
 
-func _(s UffdioPoison, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-32]
-	_, _ = at[unsafe.Offsetof(s.Range)-0], (*UffdioRange)(&s.Range)
-	_, _ = at[unsafe.Offsetof(s.Mode)-16], (*uint64)(&s.Mode)
-	_, _ = at[unsafe.Offsetof(s.Updated)-24], (*int64)(&s.Updated)
+func _(UffdioPoison UffdioPoison) {
+	_ = [32]struct{}([unsafe.Sizeof(UffdioPoison)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioPoison.Range)]struct{}{}), (*UffdioRange)(&UffdioPoison.Range)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioPoison.Mode)]struct{}{}), (*uint64)(&UffdioPoison.Mode)
+	_, _ = [24]struct{}([unsafe.Offsetof(UffdioPoison.Updated)]struct{}{}), (*int64)(&UffdioPoison.Updated)
 }
 
 // UffdioRwprotect is the argument of UFFDIO_RWPROTECT. The kernel writes
@@ -800,10 +800,10 @@ type UffdioRwprotect struct {
 	Mode uint64 // offset 16, 8 bytes
 }
 
-func _(s UffdioRwprotect, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-24]
-	_, _ = at[unsafe.Offsetof(s.Range)-0], (*UffdioRange)(&s.Range)
-	_, _ = at[unsafe.Offsetof(s.Mode)-16], (*uint64)(&s.Mode)
+func _(UffdioRwprotect UffdioRwprotect) {
+	_ = [24]struct{}([unsafe.Sizeof(UffdioRwprotect)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioRwprotect.Range)]struct{}{}), (*UffdioRange)(&UffdioRwprotect.Range)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioRwprotect.Mode)]struct{}{}), (*uint64)(&UffdioRwprotect.Mode)
 }
 
 // UffdioMove is the argument of UFFDIO_MOVE. Since Linux 6.8.
@@ -825,18 +825,18 @@ type UffdioMove struct {
 	Mode uint64 // offset 24, 8 bytes
 
 	// Written by the kernel, never read: the bytes moved, or a negated errno
-	// where there are none. Fewer than UffdioMove.Len come with EAGAIN; the
-	// caller goes on from there.
+	// where there are none. Fewer than Len come with EAGAIN; the caller goes on
+	// from there.
 	Move int64 // offset 32, 8 bytes
 }
 
-func _(s UffdioMove, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-40]
-	_, _ = at[unsafe.Offsetof(s.Dst)-0], (*uint64)(&s.Dst)
-	_, _ = at[unsafe.Offsetof(s.Src)-8], (*uint64)(&s.Src)
-	_, _ = at[unsafe.Offsetof(s.Len)-16], (*uint64)(&s.Len)
-	_, _ = at[unsafe.Offsetof(s.Mode)-24], (*uint64)(&s.Mode)
-	_, _ = at[unsafe.Offsetof(s.Move)-32], (*int64)(&s.Move)
+func _(UffdioMove UffdioMove) {
+	_ = [40]struct{}([unsafe.Sizeof(UffdioMove)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioMove.Dst)]struct{}{}), (*uint64)(&UffdioMove.Dst)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdioMove.Src)]struct{}{}), (*uint64)(&UffdioMove.Src)
+	_, _ = [16]struct{}([unsafe.Offsetof(UffdioMove.Len)]struct{}{}), (*uint64)(&UffdioMove.Len)
+	_, _ = [24]struct{}([unsafe.Offsetof(UffdioMove.Mode)]struct{}{}), (*uint64)(&UffdioMove.Mode)
+	_, _ = [32]struct{}([unsafe.Offsetof(UffdioMove.Move)]struct{}{}), (*int64)(&UffdioMove.Move)
 }
 
 // UffdioSetMode is the argument of UFFDIO_SET_MODE. The kernel writes
@@ -852,8 +852,8 @@ type UffdioSetMode struct {
 	Disable uint64 // offset 8, 8 bytes
 }
 
-func _(s UffdioSetMode, at [1]struct{}) {
-	_ = at[unsafe.Sizeof(s)-16]
-	_, _ = at[unsafe.Offsetof(s.Enable)-0], (*uint64)(&s.Enable)
-	_, _ = at[unsafe.Offsetof(s.Disable)-8], (*uint64)(&s.Disable)
+func _(UffdioSetMode UffdioSetMode) {
+	_ = [16]struct{}([unsafe.Sizeof(UffdioSetMode)]struct{}{})
+	_, _ = [0]struct{}([unsafe.Offsetof(UffdioSetMode.Enable)]struct{}{}), (*uint64)(&UffdioSetMode.Enable)
+	_, _ = [8]struct{}([unsafe.Offsetof(UffdioSetMode.Disable)]struct{}{}), (*uint64)(&UffdioSetMode.Disable)
 }

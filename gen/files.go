@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
-	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/zuffd/uffd/gen/internal/golang"
 	"github.com/zuffd/uffd/internal/abi"
 )
@@ -76,26 +74,6 @@ func mergeHeaders(models []*abi.Model) []*abi.Model {
 		}
 	}
 	return merged
-}
-
-// errDiffers is the result of -check where a file differs.
-var errDiffers = errors.New("generated files are not what the headers say; run go generate")
-
-// checkFiles prints a unified diff of every file that differs.
-func checkFiles(w io.Writer, files []*file) error {
-	var err error
-	for _, f := range files {
-		if !f.changed() {
-			continue
-		}
-		err = errDiffers
-		from := f.path
-		if f.missing {
-			from = os.DevNull
-		}
-		fmt.Fprint(w, udiff.Unified(from, f.path+" (generated)", string(f.old), string(f.new)))
-	}
-	return err
 }
 
 // writeFiles replaces the files that changed, all of them or none.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,6 +138,118 @@ func TestCheck(t *testing.T) {
 			t.Error("it changed the file")
 		}
 	})
+}
+
+func TestCheckShowsAChangeOnce(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := gen(t, "-sysroot", "../headers", "-arch", "all", "-o", dir, userfaultfd); err != nil {
+		t.Fatal(err)
+	}
+	for name := range generated(t, dir) {
+		path := filepath.Join(dir, name)
+		src, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src = bytes.Replace(src, []byte("\tUFFD_EVENT_FORK = 0x13"), []byte("\tUFFD_EVENT_FORK = 0x3"), 1)
+		src = regexp.MustCompile(`(?m)^\tUFFDIO_SET_MODE = 0x.*$`).ReplaceAll(src, []byte("\tUFFDIO_SET_MODE = 0x1"))
+		src = bytes.Replace(src, []byte("\t// Zero.\n"), []byte("\t// Nought.\n"), 6)
+		if err := os.WriteFile(path, src, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	missing := filepath.Join(dir, "zuffd_linux_s390x.go")
+	if err := os.Remove(missing); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := gen(t, "-sysroot", "../headers", "-arch", "all", "-o", dir, "-check", userfaultfd)
+	if err != errDiffers {
+		t.Errorf("got %v", err)
+	}
+	for line, want := range map[string]int{
+		"-\tUFFD_EVENT_FORK = 0x3\n":        1, // the same everywhere
+		"+\tUFFD_EVENT_FORK = 0x13\n":       1,
+		"+\tUFFDIO_SET_MODE = 0x4010aa0a\n": 1,
+		"+\tUFFDIO_SET_MODE = 0x8010aa0a\n": 1, // mips64le and ppc64le
+		"+\t// Zero.\n":                     6, // two places in each file, of the same three lines
+		missing + " is missing\n":           1,
+		"# the same in " + dir + "/zuffd_linux_mips64le.go, " + dir + "/zuffd_linux_ppc64le.go\n": 1,
+	} {
+		if n := strings.Count(out, line); n != want {
+			t.Errorf("%q stands %d times, want %d:\n%s", line, n, want, out)
+		}
+	}
+}
+
+// TestDocumentationHasGoNames looks for C names in the documentation of the
+// bindings: tags, and members that no English word is spelled like.
+func TestDocumentationHasGoNames(t *testing.T) {
+	for header, file := range map[string]string{userfaultfd: "../zuffd_linux_amd64.go", "linux/fs.h": "../zpagemap_linux_amd64.go"} {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		comments := regexp.MustCompile(`(?m)^\s*//.*$`).FindAllString(string(src), -1)
+		text := strings.ReplaceAll(strings.Join(comments, " "), "//", "")
+		text = regexp.MustCompile(`of the C struct +\w+|C union's +member +\w+`).ReplaceAllString(text, "")
+		out, _, err := gen(t, "-json", "-sysroot", "../headers", "-arch", "amd64", header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m abi.Model
+		if err := json.Unmarshal([]byte(out), &m); err != nil {
+			t.Fatal(err)
+		}
+		names := 0
+		look := func(name string) {
+			names++
+			if at := regexp.MustCompile(`(?:.{20}|^)\b` + regexp.QuoteMeta(name) + `\b.{0,20}`).FindString(text); at != "" {
+				t.Errorf("%s: %s is the C name: %q", file, name, at)
+			}
+		}
+		for _, s := range m.Structs {
+			if !strings.Contains(s.Name, ".") {
+				look(s.Name)
+			}
+			for _, f := range s.Fields {
+				if strings.Contains(f.Name, "_") || f.Name == "dst" || f.Name == "src" || f.Name == "len" {
+					look(f.Name)
+				}
+			}
+		}
+		if names < 5 {
+			t.Errorf("%s: only %d names were looked for", file, names)
+		}
+	}
+}
+
+func TestUnionsAreStoredInTheWidestTypeThatGoAlignsSo(t *testing.T) {
+	root := sysroot(t, "u.h", `
+struct wide { unsigned head[2]; union { unsigned long long a; unsigned b[6]; struct { char c; } d; } arg; };
+struct narrow { union { unsigned a[2]; unsigned short b; } arg; };
+struct bytes { union { char a[3]; unsigned char b; } arg; };
+struct packed { char c; union { unsigned long long a; char b; } __attribute__((packed)) arg; } __attribute__((packed));
+struct aligned { union { unsigned a; char b; } __attribute__((aligned(8))) arg; };
+`)
+	for arch, want := range map[string][]string{
+		// All but the last: a Go type of which 386's alignment is 8 there is none.
+		"amd64": {"[3]uint64", "[2]uint32", "[3]uint8", "[8]uint8", "[1]uint64"},
+		"arm":   {"[3]uint64", "[2]uint32", "[3]uint8", "[8]uint8", "[1]uint64"},
+		"386":   {"[3]uint64", "[2]uint32", "[3]uint8", "[8]uint8", "[1]uint64"},
+	} {
+		dir := t.TempDir()
+		if _, _, err := gen(t, "-sysroot", root, "-arch", arch, "-o", dir, "u.h"); err != nil {
+			t.Fatal(err)
+		}
+		src := generated(t, dir)["zuffd_linux_"+arch+".go"]
+		var got []string
+		for _, m := range regexp.MustCompile(`(?m)^\tArg +(\S+) `).FindAllStringSubmatch(src, -1) {
+			got = append(got, m[1])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", arch, got, want)
+		}
+	}
 }
 
 func TestJSON(t *testing.T) {
@@ -455,6 +568,16 @@ func TestEveryFieldIsAsserted(t *testing.T) {
 			t.Errorf("%s may be %s instead of %s", src[f[2]:f[3]], other[was], was)
 		}
 	}
+	// A message names what is wrong.
+	for wrong, want := range map[[2]string]string{
+		{"Updated int64", "Updated uint64"}: "UffdioPoison.Updated",
+		{"[8]struct{}([unsafe.Offsetof(UffdioRange.Len", "[9]struct{}([unsafe.Offsetof(UffdioRange.Len"}: "UffdioRange.Len",
+		{"[40]struct{}([unsafe.Sizeof", "[41]struct{}([unsafe.Sizeof"}:                                   "unsafe.Sizeof(UffdioCopy)",
+	} {
+		if err := compiles(t, strings.Replace(string(src), wrong[0], wrong[1], 1)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q instead of %q: got %v, which lacks %s", wrong[1], wrong[0], err, want)
+		}
+	}
 	if err := compiles(t, string(src)); err != nil {
 		t.Errorf("the file itself does not compile: %v", err)
 	}
@@ -481,7 +604,7 @@ func TestGoVetRefusesAHandEditedFile(t *testing.T) {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOARCH=arm64", "GOFLAGS=")
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "Updated") {
+	if err == nil || !strings.Contains(string(out), "UffdioPoison.Updated") {
 		t.Errorf("go vet: %v\n%s", err, out)
 	}
 }

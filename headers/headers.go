@@ -7,7 +7,8 @@
 // headers the generator is pointed at. They follow a form:
 //
 //   - A comment directly before a macro, a struct or a member documents it. It
-//     begins with the C name of the macro or the struct.
+//     begins with the C name of the macro or the struct. Other members are
+//     named with their struct: uffdio_copy.dst.
 //   - A comment before an empty line is the heading of the macros that follow,
 //     up to the next heading or struct.
 //   - The sentence "Since Linux X.Y." ends the text of what that release

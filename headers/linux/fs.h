@@ -18,11 +18,11 @@
 /*
  * PAGEMAP_SCAN finds the pages of a range that are of given categories, and
  * can write-protect them in the same step. Its argument is pm_scan_arg; the
- * result is the number of regions written. Errors: EINVAL (start not at a page
- * boundary, unknown flag or category, wrong size), EFAULT (the argument, the
- * range or the buffer cannot be accessed), EPERM (PM_SCAN_CHECK_WPASYNC met
- * memory not registered for asynchronous write-protection), ENOMEM, EINTR. See
- * PAGEMAP_SCAN(2const). Since Linux 6.7.
+ * result is the number of regions written. Errors: EINVAL (a start that is
+ * not at a page boundary, unknown flag or category, wrong size), EFAULT (the
+ * argument, the range or the buffer cannot be accessed), EPERM
+ * (PM_SCAN_CHECK_WPASYNC met memory not registered for asynchronous
+ * write-protection), ENOMEM, EINTR. See PAGEMAP_SCAN(2const). Since Linux 6.7.
  */
 #define PAGEMAP_SCAN _IOWR(PROCFS_IOCTL_MAGIC, 16, struct pm_scan_arg)
 
@@ -120,9 +120,10 @@ struct page_region {
 
 /*
  * pm_scan_arg is the argument of PAGEMAP_SCAN. A page matches if its
- * categories, those of category_inverted flipped, have all of category_mask,
- * and at least one of category_anyof_mask unless that is 0. The caller sets
- * all but walk_end. Since Linux 6.7.
+ * categories, those of pm_scan_arg.category_inverted flipped, have all of
+ * pm_scan_arg.category_mask, and at least one of
+ * pm_scan_arg.category_anyof_mask unless that is 0. The caller sets all but
+ * pm_scan_arg.walk_end. Since Linux 6.7.
  */
 struct pm_scan_arg {
 	/* The size of this structure in bytes. */
@@ -134,8 +135,8 @@ struct pm_scan_arg {
 	/* The address to end before. */
 	__u64 end;
 	/*
-	 * Written by the kernel: where the scan has stopped. That is end where
-	 * all of the range was scanned.
+	 * Written by the kernel: where the scan has stopped. That is
+	 * pm_scan_arg.end where all of the range was scanned.
 	 */
 	__u64 walk_end;
 	/* The address of an array of page_region, or 0. */

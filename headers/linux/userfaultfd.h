@@ -627,7 +627,7 @@ struct uffd_msg {
 	/* Zero. */
 	__u32 reserved3;
 
-	/* What the message says; event tells which member holds it. */
+	/* What the message says; uffd_msg.event tells which member holds it. */
 	union {
 		/* Of UFFD_EVENT_PAGEFAULT: a thread waits for a page. */
 		struct {
@@ -755,7 +755,10 @@ struct uffdio_copy {
 	 * at any alignment.
 	 */
 	__u64 src;
-	/* Set by the caller: bytes, a multiple of dst's page size and not 0. */
+	/*
+	 * Set by the caller: bytes, a multiple of the page size at
+	 * uffdio_copy.dst and not 0.
+	 */
 	__u64 len;
 	/* Set by the caller: UFFDIO_COPY_MODE_* bits. */
 	__u64 mode;

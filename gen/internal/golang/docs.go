@@ -84,7 +84,9 @@ func wrap(words []string) []string {
 }
 
 // goWord returns the Go spelling of a word of documentation that is the name
-// of a constant, of a struct, or of a member of a struct.
+// of a constant, of a struct, or of a member of a struct. Members are named
+// with their struct, uffdio_copy.dst; what is documented inside that struct
+// calls them by their own name, Dst.
 func (n *names) goWord(word string) string {
 	if c, ok := n.consts[word]; ok {
 		return c
@@ -99,24 +101,33 @@ func (n *names) goWord(word string) string {
 	}
 	parts := strings.Split(word, ".")
 	for i := len(parts); i > 0; i-- {
-		goType, ok := n.types[strings.Join(parts[:i], ".")]
-		if !ok {
-			continue
+		cType := strings.Join(parts[:i], ".")
+		goType, ok := n.types[cType]
+		switch {
+		case !ok:
+		case i == len(parts):
+			return goType
+		case n.scope != nil && n.scope.Name == cType:
+			return members(parts[i:])
+		default:
+			return goType + "." + members(parts[i:])
 		}
-		for j := i; j < len(parts); j++ {
-			goType += "." + exported(parts[j])
-		}
-		return goType
 	}
 	if n.scope != nil && len(parts) > 1 {
 		for _, f := range n.scope.Fields {
 			if f.Name == parts[0] {
-				for j := range parts {
-					parts[j] = exported(parts[j])
-				}
-				return strings.Join(parts, ".")
+				return members(parts)
 			}
 		}
 	}
 	return word
+}
+
+// members returns the Go designator of a member of a member.
+func members(path []string) string {
+	var designator []string
+	for _, member := range path {
+		designator = append(designator, exported(member))
+	}
+	return strings.Join(designator, ".")
 }

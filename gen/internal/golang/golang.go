@@ -182,7 +182,7 @@ func (p *emitter) accessors(g *goStruct, u union) {
 		if g.has(name) {
 			name = u.field + name
 		}
-		doc := fmt.Sprintf("%s returns %s as its member %s. %s", name, u.field, quoted(f.Name), f.Doc)
+		doc := fmt.Sprintf("%s returns %s as the C union's member %s. %s", name, u.field, quoted(f.Name), f.Doc)
 		comment(p.file.Group, p.names.docLines(doc))
 		p.file.Func().Params(jen.Id("s").Op("*").Id(g.name)).Id(name).Params().Op("*").Add(typ).Block(
 			jen.Return(jen.Parens(jen.Op("*").Add(typ)).Call(jen.Qual("unsafe", "Pointer").Call(jen.Op("&").Id("s").Dot(u.field)))),
@@ -201,21 +201,24 @@ func (g *goStruct) has(name string) bool {
 }
 
 // assertions prints a function that does not compile where a size, an offset
-// or a type is not the model's: an array of one element has no other index
-// than 0, and a pointer converts to no other type's.
+// or a type is not the model's: an array converts to none of another length,
+// and a pointer to none of another type. Its parameter has the name of the
+// struct, so that the compiler's message has it, too.
 func (p *emitter) assertions(g *goStruct) {
-	at := func(what *jen.Statement, want int64) jen.Code {
-		return jen.Id("at").Index(what.Op("-").Lit(int(want)))
+	equal := func(want int64, function string, of jen.Code) jen.Code {
+		none := jen.Struct().Values()
+		return jen.Index(jen.Lit(int(want))).Struct().Parens(jen.Index(jen.Qual("unsafe", function).Call(of)).Add(none))
 	}
-	p.file.Func().Id("_").Params(jen.Id("s").Id(g.name), jen.Id("at").Index(jen.Lit(1)).Struct()).BlockFunc(func(b *jen.Group) {
-		b.Id("_").Op("=").Add(at(jen.Qual("unsafe", "Sizeof").Call(jen.Id("s")), g.c.Size))
+	p.file.Func().Id("_").Params(jen.Id(g.name).Id(g.name)).BlockFunc(func(b *jen.Group) {
+		b.Id("_").Op("=").Add(equal(g.c.Size, "Sizeof", jen.Id(g.name)))
 		for _, f := range g.fields {
 			if f.name == "" {
 				continue
 			}
+			field := jen.Id(g.name).Dot(f.name)
 			b.List(jen.Id("_"), jen.Id("_")).Op("=").List(
-				at(jen.Qual("unsafe", "Offsetof").Call(jen.Id("s").Dot(f.name)), f.offset),
-				jen.Parens(jen.Op("*").Add(f.typ)).Call(jen.Op("&").Id("s").Dot(f.name)),
+				equal(f.offset, "Offsetof", field),
+				jen.Parens(jen.Op("*").Add(f.typ)).Call(jen.Op("&").Add(field)),
 			)
 		}
 	})

@@ -48,9 +48,6 @@ var basics = map[abi.Kind]*types.Basic{
 	abi.Pointer: types.Typ[types.Uintptr],
 }
 
-// unsigned is the unsigned integer of so many bytes.
-var unsigned = map[int64]abi.Kind{1: abi.Uint8, 2: abi.Uint16, 4: abi.Uint32, 8: abi.Uint64}
-
 // goType returns the Go type of a C type, and its alignment in Go.
 func (l *layouter) goType(t abi.Type) (*jen.Statement, int64, error) {
 	if b, ok := basics[t.Kind]; ok {
@@ -80,15 +77,37 @@ func (l *layouter) goType(t abi.Type) (*jen.Statement, int64, error) {
 	return nil, 0, fmt.Errorf("%s has no Go type", t.Spelling)
 }
 
-// storage returns the type that holds a union: an array of unsigned integers
-// of its alignment.
+// storage returns the type that holds a union: an array of the widest unsigned
+// integer that one of its members, or its alignment, asks for, as far as Go
+// aligns that no more than C does the union. It is the same on all
+// architectures where it can be: 386 aligns 64-bit integers to 4 bytes in Go
+// and in C.
 func (l *layouter) storage(s *abi.Struct) (*jen.Statement, int64, error) {
-	kind, ok := unsigned[s.Align]
-	if !ok {
-		kind = abi.Uint64 // more than any Go type is aligned to
+	widest := max(s.Align, l.widest(s))
+	for _, b := range []*types.Basic{types.Typ[types.Uint64], types.Typ[types.Uint32], types.Typ[types.Uint16]} {
+		size, align := l.sizes.Sizeof(b), l.sizes.Alignof(b)
+		if size <= widest && align <= s.Align && s.Size%size == 0 {
+			return jen.Index(jen.Lit(int(s.Size / size))).Id(b.Name()), align, nil
+		}
 	}
-	b := basics[kind]
-	return jen.Index(jen.Lit(int(s.Size / l.sizes.Sizeof(b)))).Id(b.Name()), l.sizes.Alignof(b), nil
+	return jen.Index(jen.Lit(int(s.Size))).Uint8(), 1, nil
+}
+
+// widest returns the size of the largest scalar in a struct or union.
+func (l *layouter) widest(s *abi.Struct) int64 {
+	size := int64(0)
+	for _, f := range s.Fields {
+		t := &f.Type
+		for t.Kind == abi.Array {
+			t = t.Elem
+		}
+		if inner := l.names.structs[t.Name]; inner != nil {
+			size = max(size, l.widest(inner))
+		} else {
+			size = max(size, t.Size)
+		}
+	}
+	return size
 }
 
 // layOut arranges a struct's fields so that Go puts them where C does.
