@@ -64,6 +64,75 @@ func TestGeneratingTwiceGivesTheCommittedFiles(t *testing.T) {
 	}
 }
 
+func TestWithoutASysrootTheHeadersAreThoseOfTheCommand(t *testing.T) {
+	committed, err := os.ReadFile("../zuffd_linux_arm64.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if _, _, err := gen(t, userfaultfd); err != nil {
+		t.Fatal(err)
+	}
+	if got := generated(t, ".")["zuffd_linux_arm64.go"]; got != string(committed) {
+		t.Error("the file is not what is committed")
+	}
+}
+
+func TestATreeThatIsOlderIsRefusedUnlessAskedFor(t *testing.T) {
+	const version = "linux/version.h"
+	for _, tt := range []struct {
+		name    string
+		tree    string
+		args    []string
+		refused bool
+	}{
+		{"an older release", sysroot(t, userfaultfd, "#define OLD 1\n", version, "#define LINUX_VERSION_CODE 393473\n"), nil, true},
+		{"an older release that is asked for", sysroot(t, userfaultfd, "#define OLD 1\n", version, "#define LINUX_VERSION_CODE 393473\n"), []string{"-older"}, false},
+		{"a newer release", sysroot(t, userfaultfd, "#define NEW 1\n", version, "#define LINUX_VERSION_CODE 655360\n"), nil, false},
+		{"no release", sysroot(t, userfaultfd, "#define ANY 1\n"), nil, false},
+		{"an older release of a header that the project does not have", sysroot(t, "linux/other.h", "#define OTHER 1\n", version, "#define LINUX_VERSION_CODE 393473\n"), nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			header := userfaultfd
+			if _, err := os.Stat(filepath.Join(tt.tree, header)); err != nil {
+				header = "linux/other.h"
+			}
+			_, _, err := gen(t, append(tt.args, "-sysroot", tt.tree, "-arch", "amd64", "-o", dir, header)...)
+			files := len(generated(t, dir))
+			if tt.refused && (err == nil || files > 0 || !strings.Contains(err.Error(), "of Linux 6.1") || !strings.Contains(err.Error(), "-older")) {
+				t.Errorf("got %v and %d files", err, files)
+			}
+			if !tt.refused && (err != nil || files != 1) {
+				t.Errorf("got %v and %d files", err, files)
+			}
+		})
+	}
+}
+
+func TestATreeOfSomeArchitecturesSaysWhich(t *testing.T) {
+	const header = "#include <asm/ioctl.h>\n#define X _IOC_SIZEBITS\n"
+	for _, tt := range []struct {
+		name, tree, arch string
+		want             string
+	}{
+		{"Debian's directories of two", sysroot(t, "a.h", header, "x86_64-linux-gnu/asm/ioctl.h", "#define _IOC_SIZEBITS 14\n", "s390x-linux-gnu/asm/ioctl.h", "#define _IOC_SIZEBITS 14\n"), "arm64", "use -arch amd64,s390x"},
+		{"a directory of another one", sysroot(t, "a.h", header, "asm/ioctl.h", "#define _IOC_SIZEBITS 14\n"), "ppc64le", "asm is of another architecture; use -arch 386,amd64,arm,arm64,loong64,riscv64,s390x"},
+		{"a directory of that one", sysroot(t, "a.h", header, "asm/ioctl.h", "#define _IOC_SIZEBITS 13\n"), "ppc64le", ""},
+		{"none at all", sysroot(t, "a.h", header), "arm64", "looked for"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := gen(t, "-sysroot", tt.tree, "-arch", tt.arch, "-o", t.TempDir(), "a.h")
+			if tt.want == "" && err == nil {
+				return
+			}
+			if tt.want == "" || err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestSummary(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"-sysroot", "../headers", "-arch", "amd64", "-o", dir, userfaultfd}
@@ -532,7 +601,7 @@ func TestKernelHeadersGiveTheSameFiles(t *testing.T) {
 		t.Skipf("no kernel headers: %v", err)
 	}
 	dir := t.TempDir()
-	out, _, err := gen(t, "-sysroot", root, "-arch", "amd64", "-o", dir, userfaultfd)
+	out, _, err := gen(t, "-older", "-sysroot", root, "-arch", "amd64", "-o", dir, userfaultfd)
 	if err != nil {
 		t.Fatal(err)
 	}

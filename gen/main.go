@@ -11,7 +11,8 @@
 //	-sysroot DIR
 //		the include root, which holds linux/ and, for each architecture,
 //		asm/ itself, <triplet>/asm, or Debian's ../lib/linux/uapi/<arch>/asm;
-//		a kernel's own headers are as good as this project's (default: headers)
+//		a kernel's own headers are as good as this project's (default: this
+//		project's, which the command carries)
 //	-arch LIST
 //		GOARCHes, separated by commas, or "all" (default: amd64,arm64)
 //	-pkg NAME
@@ -20,6 +21,9 @@
 //		where the files go (default: .)
 //	-name NAME
 //		the files' stem: zNAME_linux_GOARCH.go (default: the package's name)
+//	-older
+//		write the files although DIR is of an older release than this
+//		project's headers, and lacks what came since
 //	-json
 //		print the model instead, a JSON object a line for each architecture
 //	-check
@@ -57,7 +61,9 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"go/token"
@@ -91,6 +97,7 @@ type options struct {
 	json    bool
 	check   bool
 	diff    string
+	older   bool
 	headers []string
 }
 
@@ -103,11 +110,12 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 		fmt.Fprintln(stderr, "usage: gen [flags] HEADER...   (for example: gen linux/userfaultfd.h)")
 		f.PrintDefaults()
 	}
-	f.StringVar(&o.sysroot, "sysroot", "headers", "include root `DIR`")
+	f.StringVar(&o.sysroot, "sysroot", "", "include root `DIR` (default this project's own headers)")
 	f.StringVar(&arches, "arch", "amd64,arm64", "GOARCH `LIST`, or all")
 	f.StringVar(&o.pkg, "pkg", "uffd", "package clause `NAME`")
 	f.StringVar(&o.dir, "o", ".", "output `DIR`")
 	f.StringVar(&o.name, "name", "", "file stem `NAME` (default the package's)")
+	f.BoolVar(&o.older, "older", false, "write files of a release older than this project's headers")
 	f.BoolVar(&o.json, "json", false, "print the ABI model as JSON")
 	f.BoolVar(&o.check, "check", false, "compare with the files on disk, write nothing")
 	f.StringVar(&o.diff, "diff", "", "print the changes since `OLDSYSROOT`")
@@ -184,24 +192,48 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if o.check {
 		return checkFiles(stdout, files)
 	}
+	if err := o.refuseOlder(models); err != nil {
+		return err
+	}
 	if err := writeFiles(files); err != nil {
 		return err
 	}
-	return summarize(stdout, o.sysroot, models, files)
+	return summarize(stdout, cmp.Or(o.sysroot, "headers"), models, files)
+}
+
+// ours are this project's own headers.
+var ours = cheader.NewSysroot("headers", headers.FS)
+
+// refuseOlder is an error if the files would lose what newer headers have that
+// this project describes.
+func (o *options) refuseOlder(models []*abi.Model) error {
+	for _, m := range models {
+		if !o.older && abi.Older(m.Release, ours.Release()) && ours.Has(m.Header) {
+			return fmt.Errorf("%s is of Linux %s, this project's headers of %s: the files would lose what came since; with -older they are written nevertheless",
+				o.sysroot, m.Release, ours.Release())
+		}
+	}
+	return nil
 }
 
 // parse returns the model of every header for every architecture, those of
 // one header together.
 func (o *options) parse(dir string) ([]*abi.Model, error) {
-	sysroot, err := cheader.OpenSysroot(dir)
-	if err != nil {
-		return nil, err
+	sysroot := ours
+	if dir != "" {
+		var err error
+		if sysroot, err = cheader.OpenSysroot(dir); err != nil {
+			return nil, err
+		}
 	}
-	docs := cheader.NewSysroot("headers", headers.FS)
 	var models []*abi.Model
 	for _, header := range o.headers {
 		for _, arch := range o.arches {
-			m, err := cheader.Parse(sysroot, docs, arch, header)
+			m, err := cheader.Parse(sysroot, ours, arch, header)
+			var missing *cheader.ArchError
+			if errors.As(err, &missing) {
+				return nil, fmt.Errorf("%w; use -arch %s", err, strings.Join(missing.Have, ","))
+			}
 			if err != nil {
 				return nil, err
 			}

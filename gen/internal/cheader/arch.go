@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"modernc.org/cc/v4"
 )
 
 // An arch is how one GOARCH's C compiler introduces itself to the headers.
@@ -71,4 +73,45 @@ func (a arch) predefined(bigEndian bool) string {
 		"typedef long __predefined_ptrdiff_t;\n" +
 		"typedef int __predefined_wchar_t;\n")
 	return b.String()
+}
+
+// An ArchError says that a tree of headers lacks those of an architecture.
+type ArchError struct {
+	Arch string   // GOARCH
+	Have []string // the GOARCHes whose headers it has, as far as is known
+	err  error
+}
+
+func (e *ArchError) Error() string { return e.err.Error() }
+
+// Unwrap returns what was missing.
+func (e *ArchError) Unwrap() error { return e.err }
+
+// checkArch refuses a tree whose asm directory, which may be of any one
+// architecture, encodes ioctl requests in another way than a does.
+func checkArch(ast *cc.AST, s *Sysroot, a arch) error {
+	macro := ast.Macros["_IOC_SIZEBITS"]
+	if macro == nil {
+		return nil
+	}
+	bits, ok := macro.Value().(cc.Int64Value)
+	if !ok || int64(bits) == a.ioctlSizeBits() {
+		return nil
+	}
+	var have []string
+	for _, other := range arches {
+		if other.ioctlSizeBits() == int64(bits) {
+			have = append(have, other.name)
+		}
+	}
+	return &ArchError{a.name, have, fmt.Errorf("%v: an ioctl request has %d bits of size, and %d on %s: %s/asm is of another architecture",
+		macro.Position(), bits, a.ioctlSizeBits(), a.name, s.name)}
+}
+
+// ioctlSizeBits returns how many bits of an ioctl request are the size.
+func (a arch) ioctlSizeBits() int64 {
+	if a.kernel == "powerpc" || a.kernel == "mips" {
+		return 13
+	}
+	return 14
 }

@@ -69,6 +69,9 @@ func parse(sysroot, docs *Sysroot, a arch, header string) (m *abi.Model, err err
 	if err != nil {
 		return nil, err
 	}
+	if err := checkArch(ast, sysroot, a); err != nil {
+		return nil, err
+	}
 	described := describe(docs, a, header)
 	b := &builder{
 		ast:      ast,
@@ -79,7 +82,7 @@ func parse(sysroot, docs *Sysroot, a arch, header string) (m *abi.Model, err err
 		byType:   map[cc.Type]*abi.Struct{},
 		building: map[cc.Type]bool{},
 	}
-	m = &abi.Model{Arch: a.name, Header: header, Release: release(sysroot, a)}
+	m = &abi.Model{Arch: a.name, Header: header, Release: sysroot.Release()}
 	if err := b.constants(m, a, string(content)); err != nil {
 		return nil, err
 	}
@@ -131,32 +134,23 @@ func translate(files *archFS, a arch, header string) (*cc.AST, error) {
 func explain(err error, files *archFS) error {
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	first = strings.TrimSuffix(strings.TrimSpace(first), ":")
-	if strings.Contains(first, "include file not found") {
-		var looked []string
-		for _, m := range files.missing {
-			for _, p := range files.s.places(files.a, m) {
-				looked = append(looked, p.name)
-			}
-		}
-		slices.Sort(looked)
-		return fmt.Errorf("%s (for %s; looked for %s)", first, files.a.name, strings.Join(slices.Compact(looked), ", "))
+	if !strings.Contains(first, "include file not found") {
+		return errors.New(first)
 	}
-	return errors.New(first)
-}
-
-// release returns the release of a tree of headers ("7.3"), or "".
-func release(s *Sysroot, a arch) string {
-	content, _, err := s.read(a, "linux/version.h")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(content)) {
-		var code int
-		if _, err := fmt.Sscanf(line, "#define LINUX_VERSION_CODE %d", &code); err == nil {
-			return fmt.Sprintf("%d.%d", code>>16, code>>8&0xff)
+	var looked []string
+	for _, m := range files.missing {
+		for _, p := range files.s.places(files.a, m) {
+			looked = append(looked, p.name)
 		}
 	}
-	return ""
+	slices.Sort(looked)
+	err = fmt.Errorf("%s (for %s; looked for %s)", first, files.a.name, strings.Join(slices.Compact(looked), ", "))
+	for _, m := range files.missing {
+		if have := files.s.arches(m); len(have) > 0 {
+			return &ArchError{Arch: files.a.name, Have: have, err: err}
+		}
+	}
+	return err
 }
 
 var _ fs.FS = (*archFS)(nil)

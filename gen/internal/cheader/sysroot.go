@@ -41,6 +41,36 @@ func OpenSysroot(dir string) (*Sysroot, error) {
 // its files in messages.
 func NewSysroot(name string, fsys fs.FS) *Sysroot { return &Sysroot{name: name, fsys: fsys} }
 
+// Release returns the release of Linux that the headers say they are of
+// ("7.3"), or "" where linux/version.h is missing.
+func (s *Sysroot) Release() string {
+	content, err := fs.ReadFile(s.fsys, "linux/version.h")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(content)) {
+		var code int
+		if _, err := fmt.Sscanf(line, "#define LINUX_VERSION_CODE %d", &code); err == nil {
+			return fmt.Sprintf("%d.%d", code>>16, code>>8&0xff)
+		}
+	}
+	return ""
+}
+
+// Has reports whether there is a header of that name in #include <...>.
+func (s *Sysroot) Has(header string) bool { return len(s.arches(header)) > 0 }
+
+// arches returns the architectures that have a header.
+func (s *Sysroot) arches(header string) []string {
+	var have []string
+	for _, a := range arches {
+		if _, _, err := s.read(a, header); err == nil {
+			have = append(have, a.name)
+		}
+	}
+	return have
+}
+
 // read returns the content of a header by the name in #include <...>, as arch
 // sees it, and the name of the file for messages.
 func (s *Sysroot) read(a arch, header string) (content []byte, name string, err error) {
