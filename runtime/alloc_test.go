@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 )
 
 // TestNothingAllocates runs every operation, reading and scanning among them,
@@ -17,10 +19,10 @@ func TestNothingAllocates(t *testing.T) {
 	}
 	for _, op := range rangeOps {
 		t.Run(op.name, func(t *testing.T) {
-			f := open(t, op.features|missing(op.memory))
-			m := mapMemory(t, op.memory, 1)
-			src := mapMemory(t, userfaultfd.Anonymous, 1)
-			register(t, f, m, op.register)
+			f := uffdtest.Open(t, op.features|uffdtest.Missing(op.memory))
+			m := uffdtest.Map(t, op.memory, 1)
+			src := uffdtest.Map(t, memory.Anonymous, 1)
+			uffdtest.Register(t, f, m, op.register)
 			if alias, err := m.Alias(); err == nil {
 				alias.Bytes()[0] = 1
 				defer alias.Close()
@@ -31,7 +33,7 @@ func TestNothingAllocates(t *testing.T) {
 				if _, err := op.call(f, m.Range(), src, 0); err == nil {
 					done++
 				}
-				if err := userfaultfd.Discard(m.Range()); err != nil {
+				if err := memory.Discard(m.Range()); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -41,8 +43,8 @@ func TestNothingAllocates(t *testing.T) {
 		})
 	}
 	t.Run("Register, Unregister and Wake", func(t *testing.T) {
-		f := open(t, 0)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
+		f := uffdtest.Open(t, 0)
+		m := uffdtest.Map(t, memory.Anonymous, 1)
 		zero(t, "the three of them", func() {
 			if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
 				t.Fatal(err)
@@ -56,84 +58,54 @@ func TestNothingAllocates(t *testing.T) {
 		})
 	})
 	t.Run("SetMode", func(t *testing.T) {
-		f := open(t, userfaultfd.FeatureRWP)
+		f := uffdtest.Open(t, userfaultfd.FeatureRWP)
 		zero(t, "SetMode", func() {
 			if err := f.SetMode(userfaultfd.FeatureRWPAsync, 0); err != nil {
 				t.Fatal(err)
 			}
 		})
 	})
-	for _, blocking := range []bool{false, true} {
-		name := "Read"
-		if blocking {
-			name = "a blocking Read"
-		}
-		t.Run(name+", and what is in a message", func(t *testing.T) {
-			f := openConfig(t, userfaultfd.Config{Blocking: blocking})
-			m := mapMemory(t, userfaultfd.Anonymous, 1)
-			register(t, f, m, userfaultfd.RegisterMissing)
-			skipUnsupported(t, userfaultfd.PopulateRead(userfaultfd.Range{}))
-			// Another goroutine touches the page over and over, and allocates
-			// nothing meanwhile.
-			stop, stopped := make(chan struct{}), make(chan error, 1)
-			go func() {
-				for {
-					select {
-					case <-stop:
-						stopped <- nil
-						return
-					default:
-					}
-					if err := userfaultfd.PopulateRead(m.Range()); err != nil {
-						stopped <- err
-						return
-					}
-					userfaultfd.Discard(m.Range())
+	t.Run("Read, and what is in a message", func(t *testing.T) {
+		f := uffdtest.Open(t, 0)
+		m := uffdtest.Map(t, memory.Anonymous, 1)
+		uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+		uffdtest.SkipUnsupported(t, memory.PopulateRead(userfaultfd.Range{}))
+		// Another goroutine touches the page over and over, and allocates
+		// nothing meanwhile.
+		stop, stopped := make(chan struct{}), make(chan error, 1)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					stopped <- nil
+					return
+				default:
 				}
-			}()
-			buf := make([]userfaultfd.Msg, 4)
-			resolve := func() {
-				n, err := f.Read(buf)
-				if err != nil || n != 1 || buf[0].Event() != userfaultfd.EventPagefault {
-					t.Fatalf("Read: %d, %v", n, err)
+				if err := memory.PopulateRead(m.Range()); err != nil {
+					stopped <- err
+					return
 				}
-				if p := buf[0].Pagefault(); !m.Range().Contains(p.Address) {
-					t.Fatalf("fault at %#x", p.Address)
-				}
-				if _, err := f.Zeropage(m.Range(), 0); err != nil {
-					t.Fatal(err)
-				}
+				memory.Discard(m.Range())
 			}
-			zero(t, name, resolve)
-			close(stop)
-			f.Close()
-			if err := within(t, "the toucher", stopped); err != nil {
+		}()
+		buf := make([]userfaultfd.Msg, 4)
+		resolve := func() {
+			n, err := f.Read(buf)
+			if err != nil || n != 1 || buf[0].Event() != userfaultfd.EventPagefault {
+				t.Fatalf("Read: %d, %v", n, err)
+			}
+			if p := buf[0].Pagefault(); !m.Range().Contains(p.Address) {
+				t.Fatalf("fault at %#x", p.Address)
+			}
+			if _, err := f.Zeropage(m.Range(), 0); err != nil {
 				t.Fatal(err)
 			}
-		})
-	}
-	t.Run("Scan, and walking over what it finds", func(t *testing.T) {
-		f := open(t, userfaultfd.FeatureWPAsync)
-		m := mapMemory(t, userfaultfd.Anonymous, 16)
-		register(t, f, m, userfaultfd.RegisterWP)
-		if err := f.WriteProtect(m.Range(), userfaultfd.WriteProtectWP); err != nil {
+		}
+		zero(t, "Read", resolve)
+		close(stop)
+		f.Close()
+		if err := uffdtest.Within(t, "the toucher", stopped); err != nil {
 			t.Fatal(err)
 		}
-		for i := 0; i < 16; i += 2 {
-			m.Bytes()[i*m.PageSize()] = 1
-		}
-		p := openPagemap(t)
-		s := userfaultfd.ScanWritten(m.Range(), false)
-		w := userfaultfd.NewWalker(p, s, make([]userfaultfd.PageRegion, 3))
-		zero(t, "a walk", func() {
-			w.Reset(s)
-			n := 0
-			for w.Next() {
-				n += int(w.Region().Range().Len) / m.PageSize()
-			}
-			if n != 8 || w.Err() != nil {
-				t.Fatalf("%d pages, %v", n, w.Err())
-			}
-		})
 	})
 }

@@ -22,17 +22,17 @@ import (
 // unix.EHWPOISON (a poisoned one), unix.ENOMEM, unix.ESRCH (the process is
 // gone). Since Linux 5.13. See UFFDIO_CONTINUE(2const).
 func (f *File) Continue(r Range, mode ContinueMode) (n uint64, err error) {
-	if err := f.acquire(); err != nil {
+	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_CONTINUE", Range: r, Err: err}
 	}
-	defer f.release()
+	defer f.fd.Release()
 	for {
 		arg := uffd.UffdioContinue{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
 		var errno unix.Errno
 		if isShort(arg.Range.Len) {
-			errno = rawIoctl(f.fd, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))
+			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))
 		} else {
-			errno = ioctl(f.fd, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))
+			errno = ioctl(f.fd.Int, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))
 		}
 		if errno == 0 {
 			return r.Len, nil

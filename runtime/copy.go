@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,19 +31,19 @@ import (
 // 4 GiB: unix.EINVAL. See UFFDIO_COPY(2const).
 func (f *File) Copy(dst uint64, src []byte, mode CopyMode) (n int, err error) {
 	r := Range{dst, uint64(len(src))}
-	if err := f.acquire(); err != nil {
+	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_COPY", Range: r, Err: err}
 	}
-	defer f.release()
-	from := address(src)
+	defer f.fd.Release()
+	from := sys.Address(src)
 	var done uint64
 	for {
 		arg := uffd.UffdioCopy{Dst: dst + done, Src: from + done, Len: r.Len - done, Mode: uint64(mode)}
 		var errno unix.Errno
 		if isShort(arg.Len) {
-			errno = rawIoctl(f.fd, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))
+			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))
 		} else {
-			errno = ioctl(f.fd, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))
+			errno = ioctl(f.fd.Int, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))
 		}
 		if errno == 0 {
 			runtime.KeepAlive(src)

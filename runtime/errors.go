@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/zuffd/uffd/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,9 +35,14 @@ func (e *Error) Error() string {
 	if e.Done > 0 {
 		fmt.Fprintf(&b, " after %d bytes", e.Done)
 	}
-	fmt.Fprintf(&b, ": %v", e.Err)
 	var errno unix.Errno
-	if errors.As(e.Err, &errno) {
+	isErrno := errors.As(e.Err, &errno)
+	cause := fmt.Sprint(e.Err)
+	if isErrno && errno == unix.EHWPOISON {
+		cause = strings.Replace(cause, errno.Error(), "EHWPOISON", 1) // for which Go has a number only
+	}
+	b.WriteString(": " + cause)
+	if isErrno {
 		if why := meaning(e.Op, errno); why != "" {
 			fmt.Fprintf(&b, ": %s", why)
 		}
@@ -127,19 +133,8 @@ func (e *UnsupportedError) Is(target error) bool {
 // unsupported returns the error for features that the kernel lacks.
 func unsupported(missing Features) error {
 	hint := ""
-	if since := missing.Since(); since != "" && !releaseLess(kernelRelease(), since) {
-		hint = "this kernel is new enough (" + kernelRelease() + "), so it was built without it or its architecture lacks it"
+	if since := missing.Since(); since != "" && !sys.ReleaseLess(sys.Release(), since) {
+		hint = "this kernel is new enough (" + sys.Release() + "), so it was built without it or its architecture lacks it"
 	}
-	return &UnsupportedError{Name: featureNames.formatFull(uint64(missing)), Since: missing.Since(), Hint: hint}
-}
-
-// kernelRelease returns the running kernel's release, as uname -r prints it.
-func kernelRelease() string {
-	u := uname()
-	return unix.ByteSliceToString(u.Release[:])
-}
-
-func uname() (u unix.Utsname) {
-	unix.Uname(&u) // fails for no buffer of the program's own
-	return u
+	return &UnsupportedError{Name: featureNames.FormatFull(uint64(missing)), Since: missing.Since(), Hint: hint}
 }

@@ -10,7 +10,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/zuffd/uffd"
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,66 +23,76 @@ type rangeOp struct {
 	name     string
 	features userfaultfd.Features
 	register userfaultfd.RegisterMode
-	memory   userfaultfd.Memory
-	badMode  uint64 // a bit of the mode that no kernel knows
-	call     func(f *userfaultfd.File, r userfaultfd.Range, src *userfaultfd.Mapping, mode uint64) (uint64, error)
+	memory   memory.Kind
+	badMode  uint64 // a bit that is not of its mode; 0 where it has none
+	call     func(f *userfaultfd.File, r userfaultfd.Range, src *memory.Mapping, mode uint64) (uint64, error)
 }
 
 // rangeOps are all of them but Register, Unregister and Wake.
 var rangeOps = []rangeOp{
 	{
-		"Copy", 0, userfaultfd.RegisterMissing, userfaultfd.Anonymous, 1 << 9,
-		func(f *userfaultfd.File, r userfaultfd.Range, src *userfaultfd.Mapping, mode uint64) (uint64, error) {
+		"Copy", 0, userfaultfd.RegisterMissing, memory.Anonymous, 1 << 9,
+		func(f *userfaultfd.File, r userfaultfd.Range, src *memory.Mapping, mode uint64) (uint64, error) {
 			n, err := f.Copy(r.Start, src.Bytes()[:r.Len], userfaultfd.CopyMode(mode))
 			return uint64(n), err
 		},
 	}, {
-		"Zeropage", 0, userfaultfd.RegisterMissing, userfaultfd.Anonymous, 1 << 9,
-		func(f *userfaultfd.File, r userfaultfd.Range, _ *userfaultfd.Mapping, mode uint64) (uint64, error) {
+		"Zeropage", 0, userfaultfd.RegisterMissing, memory.Anonymous, 1 << 9,
+		func(f *userfaultfd.File, r userfaultfd.Range, _ *memory.Mapping, mode uint64) (uint64, error) {
 			return f.Zeropage(r, userfaultfd.ZeropageMode(mode))
 		},
 	}, {
-		"Continue", userfaultfd.FeatureMinorShmem, userfaultfd.RegisterMinor, userfaultfd.Shmem, 1 << 9,
-		func(f *userfaultfd.File, r userfaultfd.Range, _ *userfaultfd.Mapping, mode uint64) (uint64, error) {
+		"Continue", userfaultfd.FeatureMinorShmem, userfaultfd.RegisterMinor, memory.Shmem, 1 << 9,
+		func(f *userfaultfd.File, r userfaultfd.Range, _ *memory.Mapping, mode uint64) (uint64, error) {
 			return f.Continue(r, userfaultfd.ContinueMode(mode))
 		},
 	}, {
-		"Poison", userfaultfd.FeaturePoison, userfaultfd.RegisterMissing, userfaultfd.Anonymous, 1 << 9,
-		func(f *userfaultfd.File, r userfaultfd.Range, _ *userfaultfd.Mapping, mode uint64) (uint64, error) {
+		"Poison", userfaultfd.FeaturePoison, userfaultfd.RegisterMissing, memory.Anonymous, 1 << 9,
+		func(f *userfaultfd.File, r userfaultfd.Range, _ *memory.Mapping, mode uint64) (uint64, error) {
 			return f.Poison(r, userfaultfd.PoisonMode(mode))
 		},
 	}, {
-		"Move", userfaultfd.FeatureMove, userfaultfd.RegisterMissing, userfaultfd.Anonymous, 1 << 9,
-		func(f *userfaultfd.File, r userfaultfd.Range, src *userfaultfd.Mapping, mode uint64) (uint64, error) {
+		"Move", userfaultfd.FeatureMove, userfaultfd.RegisterMissing, memory.Anonymous, 1 << 9,
+		func(f *userfaultfd.File, r userfaultfd.Range, src *memory.Mapping, mode uint64) (uint64, error) {
 			return f.Move(r.Start, src.Range().Start, r.Len, userfaultfd.MoveMode(mode))
 		},
 	}, {
-		"WriteProtect", userfaultfd.FeaturePagefaultFlagWP, userfaultfd.RegisterWP, userfaultfd.Anonymous, 1 << 9,
-		func(f *userfaultfd.File, r userfaultfd.Range, _ *userfaultfd.Mapping, mode uint64) (uint64, error) {
-			return 0, f.WriteProtect(r, userfaultfd.WriteProtectMode(mode))
+		"WriteProtect", userfaultfd.FeaturePagefaultFlagWP, userfaultfd.RegisterWP, memory.Anonymous, 0,
+		func(f *userfaultfd.File, r userfaultfd.Range, _ *memory.Mapping, _ uint64) (uint64, error) {
+			return 0, f.WriteProtect(r)
 		},
 	}, {
-		"RWProtect", userfaultfd.FeatureRWP, userfaultfd.RegisterRWP, userfaultfd.Anonymous, 1 << 9,
-		func(f *userfaultfd.File, r userfaultfd.Range, _ *userfaultfd.Mapping, mode uint64) (uint64, error) {
-			return 0, f.RWProtect(r, userfaultfd.RWProtectMode(mode))
+		"WriteUnprotect", userfaultfd.FeaturePagefaultFlagWP, userfaultfd.RegisterWP, memory.Anonymous, uffd.UFFDIO_WRITEPROTECT_MODE_WP,
+		func(f *userfaultfd.File, r userfaultfd.Range, _ *memory.Mapping, mode uint64) (uint64, error) {
+			return 0, f.WriteUnprotect(r, userfaultfd.WriteUnprotectMode(mode))
+		},
+	}, {
+		"RWProtect", userfaultfd.FeatureRWP, userfaultfd.RegisterRWP, memory.Anonymous, 0,
+		func(f *userfaultfd.File, r userfaultfd.Range, _ *memory.Mapping, _ uint64) (uint64, error) {
+			return 0, f.RWProtect(r)
+		},
+	}, {
+		"RWUnprotect", userfaultfd.FeatureRWP, userfaultfd.RegisterRWP, memory.Anonymous, uffd.UFFDIO_RWPROTECT_MODE_RWP,
+		func(f *userfaultfd.File, r userfaultfd.Range, _ *memory.Mapping, mode uint64) (uint64, error) {
+			return 0, f.RWUnprotect(r, userfaultfd.RWUnprotectMode(mode))
 		},
 	},
 }
 
 // eachRangeOp runs a test for each operation with a userfaultfd and four pages
 // that are registered for it, and four as its source.
-func eachRangeOp(t *testing.T, features userfaultfd.Features, test func(t *testing.T, op rangeOp, f *userfaultfd.File, m, src *userfaultfd.Mapping)) {
+func eachRangeOp(t *testing.T, features userfaultfd.Features, test func(t *testing.T, op rangeOp, f *userfaultfd.File, m, src *memory.Mapping)) {
 	for _, op := range rangeOps {
 		t.Run(op.name, func(t *testing.T) {
-			f := open(t, features|op.features|missing(op.memory))
-			m := mapMemory(t, op.memory, 4)
-			src := mapMemory(t, userfaultfd.Anonymous, 4)
+			f := uffdtest.Open(t, features|op.features|uffdtest.Missing(op.memory))
+			m := uffdtest.Map(t, op.memory, 4)
+			src := uffdtest.Map(t, memory.Anonymous, 4)
 			copy(src.Bytes(), bytes.Repeat([]byte{1}, len(src.Bytes())))
 			if alias, err := m.Alias(); err == nil {
 				copy(alias.Bytes(), src.Bytes())
 				alias.Close()
 			}
-			register(t, f, m, op.register)
+			uffdtest.Register(t, f, m, op.register)
 			test(t, op, f, m, src)
 		})
 	}
@@ -95,7 +108,7 @@ func fails(t *testing.T, n uint64, err error, want unix.Errno) {
 }
 
 func TestInvalidArguments(t *testing.T) {
-	eachRangeOp(t, 0, func(t *testing.T, op rangeOp, f *userfaultfd.File, m, src *userfaultfd.Mapping) {
+	eachRangeOp(t, 0, func(t *testing.T, op rangeOp, f *userfaultfd.File, m, src *memory.Mapping) {
 		page := m.Page(0)
 		t.Run("at an unaligned address is EINVAL", func(t *testing.T) {
 			n, err := op.call(f, userfaultfd.Range{Start: page.Start + 8, Len: page.Len}, src, 0)
@@ -109,10 +122,14 @@ func TestInvalidArguments(t *testing.T) {
 			n, err := op.call(f, userfaultfd.Range{Start: page.Start}, src, 0)
 			fails(t, n, err, unix.EINVAL)
 		})
-		t.Run("in an unknown mode is EINVAL", func(t *testing.T) {
-			n, err := op.call(f, page, src, op.badMode)
-			fails(t, n, err, unix.EINVAL)
-		})
+		if op.badMode != 0 {
+			t.Run("in an unknown mode is EINVAL", func(t *testing.T) {
+				for _, mode := range []uint64{op.badMode, 1 << 12} {
+					n, err := op.call(f, page, src, mode)
+					fails(t, n, err, unix.EINVAL)
+				}
+			})
+		}
 		t.Run("works otherwise", func(t *testing.T) {
 			if _, err := op.call(f, page, src, 0); err != nil {
 				t.Error(err)
@@ -120,8 +137,8 @@ func TestInvalidArguments(t *testing.T) {
 		})
 	})
 	t.Run("Register and Unregister of unaligned, empty or unmapped ranges", func(t *testing.T) {
-		f := open(t, 0)
-		m := mapMemory(t, userfaultfd.Anonymous, 2)
+		f := uffdtest.Open(t, 0)
+		m := uffdtest.Map(t, memory.Anonymous, 2)
 		page := m.Page(0)
 		for _, r := range []userfaultfd.Range{
 			{Start: page.Start + 1, Len: page.Len},
@@ -138,8 +155,8 @@ func TestInvalidArguments(t *testing.T) {
 				t.Errorf("Wake %v: %v, want EINVAL", r, err)
 			}
 		}
-		torn[m] = m.Page(1)
-		if err := munmap(m.Page(1)); err != nil {
+		uffdtest.Torn[m] = m.Page(1)
+		if err := uffdtest.Munmap(m.Page(1)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := f.Register(m.Page(1), userfaultfd.RegisterMissing); !errors.Is(err, unix.EINVAL) {
@@ -147,8 +164,8 @@ func TestInvalidArguments(t *testing.T) {
 		}
 	})
 	t.Run("Register in no mode, or an unknown one, is EINVAL", func(t *testing.T) {
-		f := open(t, 0)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
+		f := uffdtest.Open(t, 0)
+		m := uffdtest.Map(t, memory.Anonymous, 1)
 		for _, mode := range []userfaultfd.RegisterMode{0, 1 << 40} {
 			if _, err := f.Register(m.Range(), mode); !errors.Is(err, unix.EINVAL) {
 				t.Errorf("mode %v: %v, want EINVAL", mode, err)
@@ -156,16 +173,16 @@ func TestInvalidArguments(t *testing.T) {
 		}
 	})
 	t.Run("Register of memory that another userfaultfd has is EBUSY", func(t *testing.T) {
-		f, g := open(t, 0), open(t, 0)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
-		register(t, f, m, userfaultfd.RegisterMissing)
+		f, g := uffdtest.Open(t, 0), uffdtest.Open(t, 0)
+		m := uffdtest.Map(t, memory.Anonymous, 1)
+		uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 		if _, err := g.Register(m.Range(), userfaultfd.RegisterMissing); !errors.Is(err, unix.EBUSY) {
 			t.Errorf("got %v, want EBUSY", err)
 		}
 	})
 	t.Run("Register of memory that may never be written is EPERM", func(t *testing.T) {
-		f := open(t, userfaultfd.FeatureMissingShmem)
-		m := mapMemory(t, userfaultfd.Shmem, 1)
+		f := uffdtest.Open(t, userfaultfd.FeatureMissingShmem)
+		m := uffdtest.Map(t, memory.Shmem, 1)
 		readOnly, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", m.File().Fd()))
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +200,7 @@ func TestInvalidArguments(t *testing.T) {
 }
 
 func TestUnregistered(t *testing.T) {
-	eachRangeOp(t, 0, func(t *testing.T, op rangeOp, f *userfaultfd.File, m, src *userfaultfd.Mapping) {
+	eachRangeOp(t, 0, func(t *testing.T, op rangeOp, f *userfaultfd.File, m, src *memory.Mapping) {
 		if err := f.Unregister(m.Range()); err != nil {
 			t.Fatal(err)
 		}
@@ -193,8 +210,8 @@ func TestUnregistered(t *testing.T) {
 		}
 		n, err := op.call(f, m.Page(0), src, 0)
 		fails(t, n, err, want)
-		torn[m] = m.Page(1)
-		if err := munmap(m.Page(1)); err != nil {
+		uffdtest.Torn[m] = m.Page(1)
+		if err := uffdtest.Munmap(m.Page(1)); err != nil {
 			t.Fatal(err)
 		}
 		n, err = op.call(f, m.Page(1), src, 0)
@@ -205,15 +222,15 @@ func TestUnregistered(t *testing.T) {
 // TestChangingAddressSpace has every operation meet a REMOVE that nobody has
 // read yet.
 func TestChangingAddressSpace(t *testing.T) {
-	eachRangeOp(t, userfaultfd.FeatureEventRemove, func(t *testing.T, op rangeOp, f *userfaultfd.File, m, src *userfaultfd.Mapping) {
-		removed := during(func() error { return userfaultfd.Discard(m.Page(3)) })
-		eventually(t, "the discarding thread to wait", func() bool { return unread(t, f) > 0 })
+	eachRangeOp(t, userfaultfd.FeatureEventRemove, func(t *testing.T, op rangeOp, f *userfaultfd.File, m, src *memory.Mapping) {
+		removed := uffdtest.During(func() error { return memory.Discard(m.Page(3)) })
+		uffdtest.Eventually(t, "the discarding thread to wait", func() bool { return unread(t, f) > 0 })
 		n, err := op.call(f, m.Page(0), src, 0)
 		fails(t, n, err, unix.EAGAIN)
-		if msg := next(t, f); msg.Event() != userfaultfd.EventRemove || msg.Remove() != m.Page(3) {
+		if msg := uffdtest.Next(t, f); msg.Event() != userfaultfd.EventRemove || msg.Remove() != m.Page(3) {
 			t.Errorf("got %v, want REMOVE %v", msg, m.Page(3))
 		}
-		if err := within(t, "madvise", removed); err != nil {
+		if err := uffdtest.Within(t, "madvise", removed); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := op.call(f, m.Page(0), src, 0); err != nil {
@@ -237,9 +254,9 @@ func unread(t testing.TB, f *userfaultfd.File) int {
 // and the other is told that it is there.
 func TestRaceToFill(t *testing.T) {
 	const pages = 256
-	f := open(t, 0)
-	m := mapMemory(t, userfaultfd.Anonymous, pages)
-	register(t, f, m, userfaultfd.RegisterMissing)
+	f := uffdtest.Open(t, 0)
+	m := uffdtest.Map(t, memory.Anonymous, pages)
+	uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 	var won [2][pages]bool
 	var wg sync.WaitGroup
 	start := make(chan struct{})
@@ -266,7 +283,7 @@ func TestRaceToFill(t *testing.T) {
 		if won[1][i] {
 			side = 2
 		}
-		filled(t, m.Bytes()[i*m.PageSize():(i+1)*m.PageSize()], side)
+		uffdtest.Filled(t, m.Bytes()[i*m.PageSize():(i+1)*m.PageSize()], side)
 	}
 }
 
@@ -274,9 +291,9 @@ func TestRaceToFill(t *testing.T) {
 func TestDeadProcess(t *testing.T) {
 	for _, op := range rangeOps {
 		t.Run(op.name, func(t *testing.T) {
-			open(t, op.features|missing(op.memory)) // or skip
+			uffdtest.Open(t, op.features|uffdtest.Missing(op.memory)) // or skip
 			f, r := orphan(t, op)
-			src := mapMemory(t, userfaultfd.Anonymous, 1)
+			src := uffdtest.Map(t, memory.Anonymous, 1)
 			src.Bytes()[0] = 1
 			want := unix.ESRCH
 			if op.name == "Move" {
@@ -287,7 +304,7 @@ func TestDeadProcess(t *testing.T) {
 		})
 	}
 	t.Run("Register and Unregister", func(t *testing.T) {
-		open(t, 0) // or skip
+		uffdtest.Open(t, 0) // or skip
 		f, r := orphan(t, rangeOps[0])
 		if _, err := f.Register(r, userfaultfd.RegisterMissing); !errors.Is(err, unix.ENOMEM) {
 			t.Errorf("Register: %v, want ENOMEM", err)
@@ -305,13 +322,13 @@ func TestDeadProcess(t *testing.T) {
 // operation and exited, and where that page was.
 func orphan(t *testing.T, op rangeOp) (*userfaultfd.File, userfaultfd.Range) {
 	t.Helper()
-	here, there := socketpair(t, unix.SOCK_STREAM)
+	here, there := uffdtest.Socketpair(t, unix.SOCK_STREAM)
 	file, err := there.File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	cmd := child(t, "orphan", op.name)
+	cmd := uffdtest.Child(t, "orphan", op.name)
 	cmd.ExtraFiles = []*os.File{file}
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
@@ -330,18 +347,18 @@ func orphan(t *testing.T, op rangeOp) (*userfaultfd.File, userfaultfd.Range) {
 }
 
 func init() {
-	children["orphan"] = func(args []string) error {
+	uffdtest.Children["orphan"] = func(args []string) error {
 		var op rangeOp
 		for _, op = range rangeOps {
 			if op.name == args[0] {
 				break
 			}
 		}
-		f, err := userfaultfd.Open(userfaultfd.Config{Features: op.features | missing(op.memory)})
+		f, err := userfaultfd.Open(userfaultfd.Config{Features: op.features | uffdtest.Missing(op.memory)})
 		if err != nil {
 			return err
 		}
-		m, err := userfaultfd.Map(op.memory, os.Getpagesize(), 0)
+		m, err := memory.Map(op.memory, os.Getpagesize(), 0)
 		if err != nil {
 			return err
 		}

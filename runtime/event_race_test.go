@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/sys"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,64 +22,64 @@ type change struct {
 
 	// make changes m, whose last page may go, or all of which may move to
 	// place.
-	make func(m, place *userfaultfd.Mapping) error
+	make func(m, place *memory.Mapping) error
 
 	// gone is the part of m that is not mapped afterwards.
-	gone func(m *userfaultfd.Mapping) userfaultfd.Range
+	gone func(m *memory.Mapping) userfaultfd.Range
 
-	on []userfaultfd.Memory
+	on []memory.Kind
 
 	// rest is where the bytes of m from n on are to be filled afterwards.
-	rest func(m, place *userfaultfd.Mapping, n uint64) userfaultfd.Range
+	rest func(m, place *memory.Mapping, n uint64) userfaultfd.Range
 }
 
 var changes = []change{
 	{
 		"madvise(MADV_DONTNEED)", userfaultfd.FeatureEventRemove, userfaultfd.EventRemove,
-		func(m, _ *userfaultfd.Mapping) error { return userfaultfd.Discard(lastPage(m)) },
+		func(m, _ *memory.Mapping) error { return memory.Discard(lastPage(m)) },
 		nothing,
-		memories,
+		uffdtest.Kinds,
 		restInPlace,
 	}, {
 		"madvise(MADV_FREE)", userfaultfd.FeatureEventRemove, userfaultfd.EventRemove,
-		func(m, _ *userfaultfd.Mapping) error { return adviseLastPage(m, unix.MADV_FREE) },
+		func(m, _ *memory.Mapping) error { return adviseLastPage(m, unix.MADV_FREE) },
 		nothing,
-		[]userfaultfd.Memory{userfaultfd.Anonymous},
+		[]memory.Kind{memory.Anonymous},
 		restInPlace,
 	}, {
 		"madvise(MADV_REMOVE)", userfaultfd.FeatureEventRemove, userfaultfd.EventRemove,
-		func(m, _ *userfaultfd.Mapping) error { return adviseLastPage(m, unix.MADV_REMOVE) },
+		func(m, _ *memory.Mapping) error { return adviseLastPage(m, unix.MADV_REMOVE) },
 		nothing,
-		[]userfaultfd.Memory{userfaultfd.Shmem, userfaultfd.HugetlbShared},
+		[]memory.Kind{memory.Shmem, memory.HugetlbShared},
 		restInPlace,
 	}, {
 		"munmap", userfaultfd.FeatureEventUnmap, userfaultfd.EventUnmap,
-		func(m, _ *userfaultfd.Mapping) error { return munmap(lastPage(m)) },
+		func(m, _ *memory.Mapping) error { return uffdtest.Munmap(lastPage(m)) },
 		lastPage,
-		memories,
-		func(m, _ *userfaultfd.Mapping, n uint64) userfaultfd.Range {
+		uffdtest.Kinds,
+		func(m, _ *memory.Mapping, n uint64) userfaultfd.Range {
 			return userfaultfd.Range{Start: m.Range().Start + n, Len: m.Range().Len - uint64(m.PageSize()) - n}
 		},
 	}, {
 		"mremap", userfaultfd.FeatureEventRemap, userfaultfd.EventRemap,
-		func(m, place *userfaultfd.Mapping) error { return mremap(m.Range(), place.Range().Start) },
-		(*userfaultfd.Mapping).Range,
-		memories,
-		func(m, place *userfaultfd.Mapping, n uint64) userfaultfd.Range { return restInPlace(place, m, n) },
+		func(m, place *memory.Mapping) error { return mremap(m.Range(), place.Range().Start) },
+		(*memory.Mapping).Range,
+		uffdtest.Kinds,
+		func(m, place *memory.Mapping, n uint64) userfaultfd.Range { return restInPlace(place, m, n) },
 	},
 }
 
-func lastPage(m *userfaultfd.Mapping) userfaultfd.Range {
+func lastPage(m *memory.Mapping) userfaultfd.Range {
 	return m.Page(len(m.Bytes())/m.PageSize() - 1)
 }
 
-func nothing(*userfaultfd.Mapping) userfaultfd.Range { return userfaultfd.Range{} }
+func nothing(*memory.Mapping) userfaultfd.Range { return userfaultfd.Range{} }
 
-func adviseLastPage(m *userfaultfd.Mapping, advice int) error {
+func adviseLastPage(m *memory.Mapping, advice int) error {
 	return unix.Madvise(m.Bytes()[len(m.Bytes())-m.PageSize():], advice)
 }
 
-func restInPlace(m, _ *userfaultfd.Mapping, n uint64) userfaultfd.Range {
+func restInPlace(m, _ *memory.Mapping, n uint64) userfaultfd.Range {
 	return userfaultfd.Range{Start: m.Range().Start + n, Len: m.Range().Len - n}
 }
 
@@ -94,27 +97,27 @@ func readChange(t *testing.T, f *userfaultfd.File, c change) {
 func TestChangeWhileFaultIsPending(t *testing.T) {
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
-			eachOf(t, c.on, func(t *testing.T, kind userfaultfd.Memory) {
+			uffdtest.EachOf(t, c.on, func(t *testing.T, kind memory.Kind) {
 				skipChange(t, c, kind)
-				f := open(t, c.features|missing(kind))
-				m := mapMemory(t, kind, 2)
-				place := mapMemory(t, kind, 2)
-				torn[m] = c.gone(m)
-				register(t, f, m, userfaultfd.RegisterMissing)
+				f := uffdtest.Open(t, c.features|uffdtest.Missing(kind))
+				m := uffdtest.Map(t, kind, 2)
+				place := uffdtest.Map(t, kind, 2)
+				uffdtest.Torn[m] = c.gone(m)
+				uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 				page := bytes.Repeat([]byte{9}, m.PageSize())
-				touched := touch(m.Page(0), m.PageSize(), false)
-				fault(t, f)
-				changed := during(func() error { return c.make(m, place) })
-				eventually(t, "the event", func() bool { return unread(t, f) > 0 })
+				touched := uffdtest.Touch(m.Page(0), m.PageSize(), false)
+				uffdtest.Fault(t, f)
+				changed := uffdtest.During(func() error { return c.make(m, place) })
+				uffdtest.Eventually(t, "the event", func() bool { return unread(t, f) > 0 })
 				n, err := f.Copy(m.Page(0).Start, page, 0)
 				fails(t, uint64(n), err, unix.EAGAIN)
 				readChange(t, f, c)
-				if err := within(t, "the change", changed); err != nil {
+				if err := uffdtest.Within(t, "the change", changed); err != nil {
 					t.Fatal(err)
 				}
 				if c.event == userfaultfd.EventRemap {
 					f.Wake(m.Page(0))
-					if err := within(t, "the touch", touched); err == nil {
+					if err := uffdtest.Within(t, "the touch", touched); err == nil {
 						t.Error("the page that has moved could be touched where it was")
 					}
 					return
@@ -122,21 +125,21 @@ func TestChangeWhileFaultIsPending(t *testing.T) {
 				if _, err := f.Copy(m.Page(0).Start, page, 0); err != nil {
 					t.Fatal(err)
 				}
-				if err := within(t, "the touch", touched); err != nil {
+				if err := uffdtest.Within(t, "the touch", touched); err != nil {
 					t.Fatal(err)
 				}
-				filled(t, m.Bytes()[:m.PageSize()], 9)
+				uffdtest.Filled(t, m.Bytes()[:m.PageSize()], 9)
 			})
 		})
 	}
 }
 
 // skipChange skips the test where the kernel cannot change such memory so.
-func skipChange(t *testing.T, c change, kind userfaultfd.Memory) {
+func skipChange(t *testing.T, c change, kind memory.Kind) {
 	t.Helper()
 	since := map[string]string{"madvise(MADV_DONTNEED)": "5.18", "mremap": "5.16"}[c.name]
-	huge := kind == userfaultfd.Hugetlb || kind == userfaultfd.HugetlbShared
-	if huge && userfaultfd.ReleaseLess(userfaultfd.KernelRelease(), since) {
+	huge := kind == memory.Hugetlb || kind == memory.HugetlbShared
+	if huge && sys.ReleaseLess(sys.Release(), since) {
 		t.Skipf("%s of hugetlb memory (Linux %s)", c.name, since)
 	}
 }
@@ -147,21 +150,21 @@ func skipChange(t *testing.T, c change, kind userfaultfd.Memory) {
 func TestChangeWhileFaultIsResolved(t *testing.T) {
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
-			eachOf(t, c.on, func(t *testing.T, kind userfaultfd.Memory) {
+			uffdtest.EachOf(t, c.on, func(t *testing.T, kind memory.Kind) {
 				skipChange(t, c, kind)
-				f := open(t, c.features|missing(kind))
-				m := mapMemory(t, kind, heldPagesOf(kind))
-				place := mapMemory(t, kind, heldPagesOf(kind))
-				torn[m] = c.gone(m)
-				register(t, f, m, userfaultfd.RegisterMissing)
-				touched := touch(m.Page(0), m.PageSize(), false)
-				fault(t, f)
+				f := uffdtest.Open(t, c.features|uffdtest.Missing(kind))
+				m := uffdtest.Map(t, kind, heldPagesOf(kind))
+				place := uffdtest.Map(t, kind, heldPagesOf(kind))
+				uffdtest.Torn[m] = c.gone(m)
+				uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+				touched := uffdtest.Touch(m.Page(0), m.PageSize(), false)
+				uffdtest.Fault(t, f)
 				held := holdCopy(t, f, m.Range().Start, kind)
-				changed := during(func() error { return c.make(m, place) })
-				eventually(t, "the event", func() bool { return unread(t, f) > 0 })
+				changed := uffdtest.During(func() error { return c.make(m, place) })
+				uffdtest.Eventually(t, "the event", func() bool { return unread(t, f) > 0 })
 				n := held.letGo(t)
 				readChange(t, f, c)
-				if err := within(t, "the change", changed); err != nil {
+				if err := uffdtest.Within(t, "the change", changed); err != nil {
 					t.Fatal(err)
 				}
 				rest := c.rest(m, place, uint64(n))
@@ -172,10 +175,10 @@ func TestChangeWhileFaultIsResolved(t *testing.T) {
 				if c.event == userfaultfd.EventRemap {
 					there = place.Bytes()
 				}
-				filled(t, there[:n+int(rest.Len)], heldByte)
+				uffdtest.Filled(t, there[:n+int(rest.Len)], heldByte)
 				// The thread was woken by the first Copy; after mremap it finds
 				// nothing.
-				if err := within(t, "the touch", touched); err != nil && c.event != userfaultfd.EventRemap {
+				if err := uffdtest.Within(t, "the touch", touched); err != nil && c.event != userfaultfd.EventRemap {
 					t.Fatal(err)
 				}
 			})
@@ -201,8 +204,8 @@ const (
 )
 
 // heldPagesOf returns of how many pages a heldCopy is.
-func heldPagesOf(kind userfaultfd.Memory) int {
-	if kind == userfaultfd.Hugetlb || kind == userfaultfd.HugetlbShared {
+func heldPagesOf(kind memory.Kind) int {
+	if kind == memory.Hugetlb || kind == memory.HugetlbShared {
 		return 3 // there are few
 	}
 	return heldPages
@@ -210,11 +213,11 @@ func heldPagesOf(kind userfaultfd.Memory) int {
 
 // holdCopy begins one into missing memory of a kind, and returns when it waits,
 // in the second page.
-func holdCopy(t *testing.T, f *userfaultfd.File, dst uint64, kind userfaultfd.Memory) *heldCopy {
+func holdCopy(t *testing.T, f *userfaultfd.File, dst uint64, kind memory.Kind) *heldCopy {
 	t.Helper()
-	source := open(t, 0)
-	page := pageSize(kind)
-	m := mapMemory(t, userfaultfd.Anonymous, heldPagesOf(kind)*page/os.Getpagesize())
+	source := uffdtest.Open(t, 0)
+	page := memory.PageSize(kind)
+	m := uffdtest.Map(t, memory.Anonymous, heldPagesOf(kind)*page/os.Getpagesize())
 	hole := page / m.PageSize()
 	h := &heldCopy{src: m.Bytes(), source: source, at: m.Page(hole), whole: page}
 	if _, err := source.Register(h.at, userfaultfd.RegisterMissing); err != nil {
@@ -225,11 +228,11 @@ func holdCopy(t *testing.T, f *userfaultfd.File, dst uint64, kind userfaultfd.Me
 			copy(h.src[i*m.PageSize():(i+1)*m.PageSize()], bytes.Repeat([]byte{heldByte}, m.PageSize()))
 		}
 	}
-	h.done = during(func() (err error) {
+	h.done = uffdtest.During(func() (err error) {
 		h.n, err = f.Copy(dst, h.src, 0)
 		return err
 	})
-	if p := fault(t, source); p.Address != h.at.Start {
+	if p := uffdtest.Fault(t, source); p.Address != h.at.Start {
 		t.Fatalf("Copy waits for %#x, want %#x", p.Address, h.at.Start)
 	}
 	return h
@@ -248,7 +251,7 @@ func (h *heldCopy) provide(t *testing.T) {
 func (h *heldCopy) letGo(t *testing.T) int {
 	t.Helper()
 	h.provide(t)
-	err := within(t, "Copy", h.done)
+	err := uffdtest.Within(t, "Copy", h.done)
 	var e *userfaultfd.Error
 	if h.n != h.whole || !errors.Is(err, unix.EAGAIN) || !errors.As(err, &e) || e.Done != uint64(h.whole) {
 		t.Fatalf("Copy: %d, %v; want %d and EAGAIN", h.n, err, h.whole)

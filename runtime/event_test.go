@@ -2,11 +2,11 @@ package userfaultfd_test
 
 import (
 	"errors"
-	"runtime"
 	"testing"
-	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,41 +20,13 @@ func mremap(r userfaultfd.Range, to uint64) error {
 	return nil
 }
 
-// during runs a system call that waits for its event to be read, in a
-// goroutine of its own.
-func during(call func() error) <-chan error {
-	done := make(chan error, 1)
-	go func() { done <- call() }()
-	return done
-}
-
-// onThread is during on a thread of its own, whose id it returns.
-func onThread(call func() error) (done <-chan error, tid int) {
-	thread := make(chan int, 1)
-	done = during(func() error {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		thread <- unix.Gettid()
-		return call()
-	})
-	return done, <-thread
-}
-
-// disturb sends a thread signals that it handles and goes on after.
-func disturb(tid int) {
-	for range 20 {
-		unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
-		time.Sleep(time.Millisecond)
-	}
-}
-
 // event reads messages until one is not a fault, and returns it and the
 // faults before it.
 func event(t *testing.T, f *userfaultfd.File) (*userfaultfd.Msg, []userfaultfd.Pagefault) {
 	t.Helper()
 	var faults []userfaultfd.Pagefault
 	for {
-		m := next(t, f)
+		m := uffdtest.Next(t, f)
 		if m.Event() != userfaultfd.EventPagefault {
 			return m, faults
 		}
@@ -63,10 +35,10 @@ func event(t *testing.T, f *userfaultfd.File) (*userfaultfd.Msg, []userfaultfd.P
 }
 
 func TestRemoveEvent(t *testing.T) {
-	setup := func(t *testing.T) (*userfaultfd.File, *userfaultfd.Mapping) {
-		f := open(t, userfaultfd.FeatureEventRemove)
-		m := mapMemory(t, userfaultfd.Anonymous, 4)
-		register(t, f, m, userfaultfd.RegisterMissing)
+	setup := func(t *testing.T) (*userfaultfd.File, *memory.Mapping) {
+		f := uffdtest.Open(t, userfaultfd.FeatureEventRemove)
+		m := uffdtest.Map(t, memory.Anonymous, 4)
+		uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 		return f, m
 	}
 	t.Run("arrives, and operations fail with EAGAIN until it is read", func(t *testing.T) {
@@ -74,16 +46,16 @@ func TestRemoveEvent(t *testing.T) {
 		if _, err := f.Zeropage(m.Range(), 0); err != nil {
 			t.Fatal(err)
 		}
-		done := during(func() error { return userfaultfd.Discard(m.Page(1)) })
-		eventually(t, "an operation to fail with EAGAIN", func() bool {
+		done := uffdtest.During(func() error { return memory.Discard(m.Page(1)) })
+		uffdtest.Eventually(t, "an operation to fail with EAGAIN", func() bool {
 			n, err := f.Zeropage(m.Page(1), 0)
 			return n == 0 && errors.Is(err, unix.EAGAIN)
 		})
-		msg := next(t, f)
+		msg := uffdtest.Next(t, f)
 		if msg.Event() != userfaultfd.EventRemove || msg.Remove() != m.Page(1) {
 			t.Fatalf("got %v, want REMOVE %v", msg, m.Page(1))
 		}
-		if err := within(t, "madvise", done); err != nil {
+		if err := uffdtest.Within(t, "madvise", done); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := f.Zeropage(m.Page(1), 0); n != m.Page(1).Len || err != nil {
@@ -92,39 +64,39 @@ func TestRemoveEvent(t *testing.T) {
 	})
 	t.Run("arrives while a fault is pending, which is still resolved afterwards", func(t *testing.T) {
 		f, m := setup(t)
-		touched := touch(m.Page(0), m.PageSize(), false)
-		p := fault(t, f)
-		removed := during(func() error { return userfaultfd.Discard(m.Page(2)) })
-		eventually(t, "an operation to fail with EAGAIN", func() bool {
+		touched := uffdtest.Touch(m.Page(0), m.PageSize(), false)
+		p := uffdtest.Fault(t, f)
+		removed := uffdtest.During(func() error { return memory.Discard(m.Page(2)) })
+		uffdtest.Eventually(t, "an operation to fail with EAGAIN", func() bool {
 			_, err := f.Zeropage(m.Page(3), 0) // EEXIST until then
 			return errors.Is(err, unix.EAGAIN)
 		})
 		if msg, _ := event(t, f); msg.Event() != userfaultfd.EventRemove {
 			t.Fatalf("got %v, want REMOVE", msg)
 		}
-		if err := within(t, "madvise", removed); err != nil {
+		if err := uffdtest.Within(t, "madvise", removed); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := f.Copy(p.Address, make([]byte, m.PageSize()), 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := within(t, "the touch", touched); err != nil {
+		if err := uffdtest.Within(t, "the touch", touched); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
 func TestUnmapEvent(t *testing.T) {
-	f := open(t, userfaultfd.FeatureEventUnmap)
-	m := mapMemory(t, userfaultfd.Anonymous, 4)
-	torn[m] = userfaultfd.Range{Start: m.Page(2).Start, Len: 2 * m.Page(0).Len} // one page, then the other
-	register(t, f, m, userfaultfd.RegisterMissing)
-	done := during(func() error { return munmap(m.Page(3)) })
-	msg := next(t, f)
+	f := uffdtest.Open(t, userfaultfd.FeatureEventUnmap)
+	m := uffdtest.Map(t, memory.Anonymous, 4)
+	uffdtest.Torn[m] = userfaultfd.Range{Start: m.Page(2).Start, Len: 2 * m.Page(0).Len} // one page, then the other
+	uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+	done := uffdtest.During(func() error { return uffdtest.Munmap(m.Page(3)) })
+	msg := uffdtest.Next(t, f)
 	if msg.Event() != userfaultfd.EventUnmap || msg.Unmap() != m.Page(3) {
 		t.Fatalf("got %v, want UNMAP %v", msg, m.Page(3))
 	}
-	if err := within(t, "munmap", done); err != nil {
+	if err := uffdtest.Within(t, "munmap", done); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("afterwards operations there fail with ENOENT", func(t *testing.T) {
@@ -133,63 +105,53 @@ func TestUnmapEvent(t *testing.T) {
 		}
 	})
 	t.Run("with a fault pending there, the fault's thread goes on and fails", func(t *testing.T) {
-		touched := touch(m.Page(2), m.PageSize(), false)
-		fault(t, f)
-		done := during(func() error { return munmap(m.Page(2)) })
+		touched := uffdtest.Touch(m.Page(2), m.PageSize(), false)
+		uffdtest.Fault(t, f)
+		done := uffdtest.During(func() error { return uffdtest.Munmap(m.Page(2)) })
 		if msg, _ := event(t, f); msg.Event() != userfaultfd.EventUnmap {
 			t.Fatalf("got %v, want UNMAP", msg)
 		}
-		if err := within(t, "munmap", done); err != nil {
+		if err := uffdtest.Within(t, "munmap", done); err != nil {
 			t.Fatal(err)
 		}
 		f.Wake(m.Page(2))
-		if err := within(t, "the touch", touched); err == nil {
+		if err := uffdtest.Within(t, "the touch", touched); err == nil {
 			t.Error("populating unmapped memory has succeeded")
 		}
 	})
 }
 
 func TestRemapEvent(t *testing.T) {
-	f := open(t, userfaultfd.FeatureEventRemap)
-	m := mapMemory(t, userfaultfd.Anonymous, 2)
-	place := mapMemory(t, userfaultfd.Anonymous, 2)
-	torn[m] = m.Range()
-	register(t, f, m, userfaultfd.RegisterMissing)
-	touched := touch(m.Page(1), m.PageSize(), false)
-	fault(t, f)
-	done := during(func() error { return mremap(m.Range(), place.Range().Start) })
+	f := uffdtest.Open(t, userfaultfd.FeatureEventRemap)
+	m := uffdtest.Map(t, memory.Anonymous, 2)
+	place := uffdtest.Map(t, memory.Anonymous, 2)
+	uffdtest.Torn[m] = m.Range()
+	uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+	touched := uffdtest.Touch(m.Page(1), m.PageSize(), false)
+	uffdtest.Fault(t, f)
+	done := uffdtest.During(func() error { return mremap(m.Range(), place.Range().Start) })
 	msg, _ := event(t, f)
 	want := userfaultfd.Remap{From: m.Range().Start, To: place.Range().Start, Len: m.Range().Len}
 	if msg.Event() != userfaultfd.EventRemap || msg.Remap() != want {
 		t.Fatalf("got %v, want REMAP %+v", msg, want)
 	}
-	if err := within(t, "mremap", done); err != nil {
+	if err := uffdtest.Within(t, "mremap", done); err != nil {
 		t.Fatal(err)
 	}
 	// The old address is gone: the thread that waited for it finds nothing.
 	f.Wake(m.Range())
-	if err := within(t, "the touch", touched); err == nil {
+	if err := uffdtest.Within(t, "the touch", touched); err == nil {
 		t.Error("populating the old place has succeeded")
 	}
-	again := touch(place.Page(0), place.PageSize(), false)
-	p := fault(t, f)
+	again := uffdtest.Touch(place.Page(0), place.PageSize(), false)
+	p := uffdtest.Fault(t, f)
 	if p.Address != place.Range().Start {
 		t.Errorf("fault at %#x, want the new place %#x", p.Address, place.Range().Start)
 	}
 	if _, err := f.Zeropage(place.Page(0), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := within(t, "the touch of the new place", again); err != nil {
+	if err := uffdtest.Within(t, "the touch of the new place", again); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(deadline); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
 	}
 }

@@ -8,9 +8,12 @@ import (
 	"log"
 	"net"
 	"os"
+	"os/exec"
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/memory"
+	"github.com/zuffd/uffd/runtime/pagemap"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,21 +40,6 @@ func ExampleOpen() {
 	// Output: open: true
 }
 
-func ExampleProbe() {
-	s, err := userfaultfd.Probe()
-	if err != nil {
-		fmt.Println(err) // no way to open works
-	}
-	for _, way := range s.Ways {
-		_ = way.Err // nil, or why this way does not work
-	}
-	if s.Features&userfaultfd.FeaturePoison == 0 {
-		// This kernel is older than userfaultfd.FeaturePoison.Since().
-	}
-	fmt.Println(userfaultfd.FeaturePoison, "came with Linux", userfaultfd.FeaturePoison.Since())
-	// Output: POISON came with Linux 6.6
-}
-
 func ExampleFile_Register() {
 	f, err := userfaultfd.Open(userfaultfd.Config{UserModeOnly: true}) // takes no privilege
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -62,7 +50,7 @@ func ExampleFile_Register() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, 64*os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, 64*os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -86,7 +74,7 @@ func ExampleFile_Unregister() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -112,7 +100,7 @@ func ExampleFile_Copy() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, 2*os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, 2*os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -147,7 +135,7 @@ func ExampleFile_Zeropage() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, 2*os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, 2*os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -179,7 +167,7 @@ func ExampleFile_Continue() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Shmem, os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Shmem, os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -214,7 +202,7 @@ func ExampleFile_Poison() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -226,10 +214,10 @@ func ExampleFile_Poison() {
 	if _, err := f.Poison(m.Range(), 0); err != nil {
 		log.Fatal(err)
 	}
-	err = userfaultfd.Guard(m.Range(), func() {
+	err = memory.Guard(m.Range(), func() {
 		m.Bytes()[0]++
 	})
-	var access *userfaultfd.AccessError
+	var access *memory.AccessError
 	fmt.Println("poisoned:", errors.As(err, &access))
 	// Output: poisoned: true
 }
@@ -248,7 +236,7 @@ func ExampleFile_Move() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -257,7 +245,7 @@ func ExampleFile_Move() {
 		log.Fatal(err)
 	}
 
-	buffer, err := userfaultfd.Map(userfaultfd.Anonymous, m.PageSize(), 0)
+	buffer, err := memory.Map(memory.Anonymous, m.PageSize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -287,7 +275,7 @@ func ExampleFile_Wake() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, 2*os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, 2*os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -324,7 +312,7 @@ func ExampleFile_WriteProtect() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, 2*os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, 2*os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -334,7 +322,7 @@ func ExampleFile_WriteProtect() {
 	}
 
 	copy(m.Bytes(), bytes.Repeat([]byte{1}, len(m.Bytes())))
-	if err := f.WriteProtect(m.Range(), userfaultfd.WriteProtectWP); err != nil {
+	if err := f.WriteProtect(m.Range()); err != nil {
 		log.Fatal(err)
 	}
 	// Another goroutine would read messages meanwhile, and do the same for
@@ -342,7 +330,7 @@ func ExampleFile_WriteProtect() {
 	saved := 0
 	for i := range 2 {
 		// Reading is allowed. Save m.Bytes() of the page here.
-		if err := f.WriteProtect(m.Page(i), userfaultfd.WriteUnprotect); err != nil {
+		if err := f.WriteUnprotect(m.Page(i), 0); err != nil {
 			log.Fatal(err)
 		}
 		saved++
@@ -366,7 +354,7 @@ func ExampleFile_RWProtect() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, 2*os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, 2*os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -376,23 +364,26 @@ func ExampleFile_RWProtect() {
 	}
 
 	copy(m.Bytes(), bytes.Repeat([]byte{1}, len(m.Bytes())))
-	if err := f.RWProtect(m.Range(), userfaultfd.RWProtectRWP); err != nil {
+	if err := f.RWProtect(m.Range()); err != nil {
 		log.Fatal(err)
 	}
 	m.Bytes()[m.PageSize()]++ // no message, so Go may touch it
 
-	p, err := userfaultfd.OpenPagemap(0)
+	p, err := pagemap.Open(0)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer p.Close()
-	w := userfaultfd.NewWalker(p, userfaultfd.ScanAccessed(m.Range(), f), make([]userfaultfd.PageRegion, 64))
-	for w.Next() {
-		page := (w.Region().Range().Start - m.Range().Start) / uint64(m.PageSize())
+	for region, err := range p.Walk(pagemap.Accessed(m.Range()), make([]pagemap.Region, 64)) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		// Protect it again, and then look at it: no access is lost.
+		if err := f.RWProtect(region.Range()); err != nil {
+			log.Fatal(err)
+		}
+		page := (region.Range().Start - m.Range().Start) / uint64(m.PageSize())
 		fmt.Println("page", page, "was accessed")
-	}
-	if err := w.Err(); err != nil {
-		log.Fatal(err)
 	}
 	// Output: page 1 was accessed
 }
@@ -412,7 +403,7 @@ func ExampleFile_SetMode() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -431,10 +422,12 @@ func ExampleFile_SetMode() {
 	// Output: evicted
 }
 
-func ExampleFile_ReadContext() {
+// A context ends reads by way of the deadline. So does the end of a process:
+// nothing else tells a reader of it.
+func ExampleFile_SetReadDeadline() {
 	f, err := userfaultfd.Open(userfaultfd.Config{UserModeOnly: true}) // takes no privilege
 	if errors.Is(err, errors.ErrUnsupported) {
-		fmt.Println("nobody faults: true") // Linux before 5.11
+		fmt.Println("the process has ended") // Linux before 5.11
 		return
 	}
 	if err != nil {
@@ -442,12 +435,35 @@ func ExampleFile_ReadContext() {
 	}
 	defer f.Close()
 
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	msgs := make([]userfaultfd.Msg, 16)
-	_, err = f.ReadContext(ctx, msgs)
-	fmt.Println("nobody faults:", errors.Is(err, context.DeadlineExceeded))
-	// Output: nobody faults: true
+	// The process that is served; it might have sent us f.
+	cmd := exec.Command("sleep", "0.01")
+	if err := cmd.Start(); err != nil {
+		log.Fatal(err)
+	}
+	defer cmd.Wait()
+	pidfd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		defer unix.Close(pidfd)
+		for {
+			_, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, -1)
+			if err != unix.EINTR {
+				return
+			}
+		}
+	}()
+
+	stop := context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	_, err = f.Read(make([]userfaultfd.Msg, 16))
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		fmt.Println("the process has ended")
+	}
+	// Output: the process has ended
 }
 
 // One process registers its memory and hands the userfaultfd to another, which
@@ -462,7 +478,7 @@ func ExampleReceiveFrom() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -506,48 +522,4 @@ func ExampleReceiveFrom() {
 	done, err := g.Zeropage(r, 0)
 	fmt.Println("served:", done == r.Len && err == nil)
 	// Output: served: true
-}
-
-// Which pages were written since the last look, and from now on.
-func ExampleScanWritten() {
-	f, err := userfaultfd.Open(userfaultfd.Config{
-		Features:     userfaultfd.FeatureWPAsync,
-		UserModeOnly: true, // takes no privilege
-	})
-	if errors.Is(err, errors.ErrUnsupported) {
-		fmt.Println("page 1 was written") // Linux before 6.7
-		return
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, 2*os.Getpagesize(), 0)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer m.Close()
-	if _, err := f.Register(m.Range(), userfaultfd.RegisterWP); err != nil {
-		log.Fatal(err)
-	}
-
-	if err := f.WriteProtect(m.Range(), userfaultfd.WriteProtectWP); err != nil {
-		log.Fatal(err)
-	}
-	m.Bytes()[m.PageSize()] = 1 // no message, so Go may touch it
-
-	p, err := userfaultfd.OpenPagemap(0)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer p.Close()
-	w := userfaultfd.NewWalker(p, userfaultfd.ScanWritten(m.Range(), true), make([]userfaultfd.PageRegion, 64))
-	for w.Next() {
-		page := (w.Region().Range().Start - m.Range().Start) / uint64(m.PageSize())
-		fmt.Println("page", page, "was written")
-	}
-	if err := w.Err(); err != nil {
-		log.Fatal(err)
-	}
-	// Output: page 1 was written
 }

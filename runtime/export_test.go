@@ -1,8 +1,4 @@
 package userfaultfd
 
 // What the tests, which are outside the package, share with it.
-var (
-	ReleaseLess   = releaseLess
-	KernelRelease = kernelRelease
-	ParseFdinfo   = parseFdinfo
-)
+var ParseFdinfo = parseFdinfo

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,27 +17,30 @@ import (
 // One such process is served by Read and Copy here, another one by the same
 // loop in C, in turns; both measure themselves.
 //
+// What is served here never blocks; "C-polls" is beside C that waits in
+// poll(2) and "C-blocks" beside C that waits in read(2).
+//
 // ns/op is of the mean, p50-ns of the median touch of a round, and the median
 // of the rounds is reported. On one CPU it is what the handler costs; across
 // CPUs mostly what it takes to wake another CPU up.
 func BenchmarkFault(b *testing.B) {
-	program := compileC(b, "faults.c")
+	program := uffdtest.CompileC(b, "faults.c")
 	for _, place := range []struct {
 		name    string
 		toucher int // the handler is on 0
 	}{{"on-one-CPU", 0}, {"across-CPUs", 1}} {
-		for _, mode := range []string{"nonblocking", "blocking"} {
+		for _, mode := range []string{"C-polls", "C-blocks"} {
 			b.Run(place.name+"/"+mode, func(b *testing.B) {
-				open(b, 0)
-				cpus := usableCPUs(b)
+				uffdtest.Open(b, 0)
+				cpus := uffdtest.UsableCPUs(b)
 				if place.toucher >= len(cpus) {
 					b.Skip("this process may use one CPU only")
 				}
 				touch := []string{"touch", strconv.Itoa(cpus[place.toucher])}
-				if mode == "blocking" {
+				if mode == "C-blocks" {
 					touch = append(touch, "blocking")
 				}
-				onCPU(b, cpus[0])
+				uffdtest.OnCPU(b, cpus[0])
 				benchmarkFault(b, program, touch, []string{"serve", strconv.Itoa(cpus[0])})
 			})
 		}
@@ -48,12 +52,12 @@ const faultPages = 256
 
 func benchmarkFault(b *testing.B, program string, touch, serve []string) {
 	ours, handler := startToucher(b, program, touch)
-	serveInGo(b, unixConn(b, handler))
+	serveInGo(b, uffdtest.UnixConn(b, handler))
 	theirs, handler := startToucher(b, program, touch)
-	start(b, program, serve, handler)
+	uffdtest.Start(b, program, serve, handler)
 
-	ours.ask(b, faultPages) // meets cold caches
-	theirs.ask(b, faultPages)
+	ours.Ask(b, faultPages) // meets cold caches
+	theirs.Ask(b, faultPages)
 	rounds := b.N/faultPages + 1
 	var p50, mean [2][]float64 // in Go and in C
 	for i := range p50 {
@@ -62,26 +66,26 @@ func benchmarkFault(b *testing.B, program string, touch, serve []string) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for left := b.N; left > 0; left -= faultPages {
-		for i, peer := range [...]*cPeer{ours, theirs} {
-			peer.ask(b, min(left, faultPages))
-			p50[i] = append(p50[i], float64(peer.number(b)))
-			mean[i] = append(mean[i], float64(peer.number(b)))
+		for i, peer := range [...]*uffdtest.Peer{ours, theirs} {
+			peer.Ask(b, min(left, faultPages))
+			p50[i] = append(p50[i], float64(peer.Number(b)))
+			mean[i] = append(mean[i], float64(peer.Number(b)))
 		}
 	}
 	b.StopTimer()
-	report(b, median(mean[0]), median(mean[1]))
-	b.ReportMetric(median(p50[0]), "p50-ns")
-	b.ReportMetric(median(p50[1]), "C-p50-ns")
-	b.ReportMetric(median(p50[0])/median(p50[1]), "p50-ratio-to-C")
+	uffdtest.Report(b, uffdtest.Median(mean[0]), uffdtest.Median(mean[1]))
+	b.ReportMetric(uffdtest.Median(p50[0]), "p50-ns")
+	b.ReportMetric(uffdtest.Median(p50[1]), "C-p50-ns")
+	b.ReportMetric(uffdtest.Median(p50[0])/uffdtest.Median(p50[1]), "p50-ratio-to-C")
 }
 
 // startToucher starts a process that touches its memory when it is asked to,
 // and returns the socket that its userfaultfd comes from.
-func startToucher(b *testing.B, program string, args []string) (*cPeer, *os.File) {
-	handler, its := socketFiles(b, unix.SOCK_STREAM)
-	driver, itsDriver := socketFiles(b, unix.SOCK_STREAM)
-	start(b, program, args, its, itsDriver)
-	return &cPeer{conn: unixConn(b, driver)}, handler
+func startToucher(b *testing.B, program string, args []string) (*uffdtest.Peer, *os.File) {
+	handler, its := uffdtest.SocketFiles(b, unix.SOCK_STREAM)
+	driver, itsDriver := uffdtest.SocketFiles(b, unix.SOCK_STREAM)
+	uffdtest.Start(b, program, args, its, itsDriver)
+	return &uffdtest.Peer{Conn: uffdtest.UnixConn(b, driver)}, handler
 }
 
 // serveInGo serves a process's faults until the benchmark ends.

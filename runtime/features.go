@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/runtime/internal/sys"
 )
 
 // Features is a set of UFFD_FEATURE_* bits: what a kernel offers, or what a
@@ -35,7 +36,7 @@ const (
 	FeatureRWPAsync         Features = uffd.UFFD_FEATURE_RWP_ASYNC          // since Linux 7.3; brings FeatureRWP
 )
 
-var featureNames = bitNames{"UFFD_FEATURE_", [64]string{
+var featureNames = sys.BitNames{Prefix: "UFFD_FEATURE_", Names: [64]string{
 	"PAGEFAULT_FLAG_WP", "EVENT_FORK", "EVENT_REMAP", "EVENT_REMOVE",
 	"MISSING_HUGETLBFS", "MISSING_SHMEM", "EVENT_UNMAP", "SIGBUS",
 	"THREAD_ID", "MINOR_HUGETLBFS", "MINOR_SHMEM", "EXACT_ADDRESS",
@@ -55,12 +56,12 @@ var featureSince = [64]string{
 // ParseFeatures reads what [Features.String] prints: names in either case,
 // with or without UFFD_FEATURE_, and numbers, separated by "|" or ",".
 func ParseFeatures(s string) (Features, error) {
-	v, err := featureNames.parse(s)
+	v, err := featureNames.Parse(s)
 	return Features(v), err
 }
 
 // String returns the names without UFFD_FEATURE_, joined by "|".
-func (f Features) String() string { return featureNames.format(uint64(f)) }
+func (f Features) String() string { return featureNames.Format(uint64(f)) }
 
 // MarshalText returns what String returns.
 func (f Features) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
@@ -80,7 +81,7 @@ func (f Features) Since() string {
 		if s == "" {
 			return ""
 		}
-		if since == "" || releaseLess(since, s) {
+		if since == "" || sys.ReleaseLess(since, s) {
 			since = s
 		}
 	}

@@ -11,12 +11,16 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/zuffd/uffd"
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
+	"github.com/zuffd/uffd/runtime/pagemap"
 	"golang.org/x/sys/unix"
 )
 
@@ -61,17 +65,17 @@ type forker struct {
 
 // newForker starts one with so many pages of a kind of memory, and skips the
 // test where there can be none.
-func newForker(t *testing.T, kind userfaultfd.Memory, pages int) *forker {
+func newForker(t *testing.T, kind memory.Kind, pages int) *forker {
 	t.Helper()
-	open(t, userfaultfd.FeatureEventFork|missing(kind)).Close()
-	mapMemory(t, kind, pages).Close()
-	here, there := socketpair(t, unix.SOCK_STREAM)
+	uffdtest.Open(t, userfaultfd.FeatureEventFork|uffdtest.Missing(kind)).Close()
+	uffdtest.Map(t, kind, pages).Close()
+	here, there := uffdtest.Socketpair(t, unix.SOCK_STREAM)
 	file, err := there.File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	k := &forker{cmd: child(t, "forker", fmt.Sprint(int(kind)), fmt.Sprint(pages)), answers: make(chan string, 4), orders: here}
+	k := &forker{cmd: uffdtest.Child(t, "forker", fmt.Sprint(int(kind)), fmt.Sprint(pages)), answers: make(chan string, 4), orders: here}
 	k.cmd.ExtraFiles = []*os.File{file}
 	out, err := k.cmd.StdoutPipe()
 	if err != nil {
@@ -90,7 +94,7 @@ func newForker(t *testing.T, kind userfaultfd.Memory, pages int) *forker {
 		here.Close()
 		k.cmd.Wait()
 	})
-	here.SetReadDeadline(time.Now().Add(deadline))
+	here.SetReadDeadline(time.Now().Add(uffdtest.Deadline))
 	var p [64]byte
 	var n int
 	k.file, n, err = userfaultfd.ReceiveFrom(here, p[:])
@@ -124,7 +128,7 @@ func (k *forker) obeyed(t *testing.T, want ...string) {
 				t.Fatalf("the forker says %q, want %q", got, want)
 			}
 			want = slices.Delete(want, i, i+1)
-		case <-time.After(deadline):
+		case <-time.After(uffdtest.Deadline):
 			t.Fatalf("the forker does not say %q", want)
 		}
 	}
@@ -133,7 +137,7 @@ func (k *forker) obeyed(t *testing.T, want ...string) {
 // obeyedEnd waits until the child has ended.
 func (k *forker) obeyedEnd(t *testing.T) {
 	t.Helper()
-	if err := within(t, "the end of the forker", during(k.cmd.Wait)); err != nil {
+	if err := uffdtest.Within(t, "the end of the forker", uffdtest.During(k.cmd.Wait)); err != nil {
 		t.Error(err)
 	}
 }
@@ -154,17 +158,17 @@ func (k *forker) content(t *testing.T, r userfaultfd.Range) []byte {
 }
 
 func init() {
-	children["forker"] = func(args []string) error {
-		var kind userfaultfd.Memory
+	uffdtest.Children["forker"] = func(args []string) error {
+		var kind memory.Kind
 		var pages int
 		if _, err := fmt.Sscan(args[0]+" "+args[1], (*int)(&kind), &pages); err != nil {
 			return err
 		}
-		f, err := openInherited(userfaultfd.FeatureEventFork | missing(kind))
+		f, err := openInherited(userfaultfd.FeatureEventFork | uffdtest.Missing(kind))
 		if err != nil {
 			return err
 		}
-		m, err := userfaultfd.Map(kind, pages*pageSize(kind), 0)
+		m, err := memory.Map(kind, pages*memory.PageSize(kind), 0)
 		if err != nil {
 			return err
 		}
@@ -200,7 +204,7 @@ func init() {
 			}
 			switch order[0] {
 			case 't':
-				go func() { answer("touched", touchNow(m.Page(0), m.PageSize(), false)) }()
+				go func() { answer("touched", uffdtest.TouchNow(m.Page(0), m.PageSize(), false)) }()
 			case 'f', 'n':
 				fd, addr := pipe[1], m.Page(pages-1).Start
 				if order[0] == 'n' {
@@ -237,7 +241,7 @@ func openInherited(features userfaultfd.Features) (*userfaultfd.File, error) {
 }
 
 func TestForkEvent(t *testing.T) {
-	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
+	uffdtest.EachKind(t, func(t *testing.T, kind memory.Kind) {
 		k := newForker(t, kind, 2)
 		page := k.memory.Len / 2
 		last := userfaultfd.Range{Start: k.memory.Start + page, Len: page}
@@ -246,7 +250,7 @@ func TestForkEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.order(t, 'f')
-		msg := next(t, k.file)
+		msg := uffdtest.Next(t, k.file)
 		if msg.Event() != userfaultfd.EventFork {
 			t.Fatalf("got %v, want FORK", msg)
 		}
@@ -254,7 +258,7 @@ func TestForkEvent(t *testing.T) {
 		if err != nil || flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("the child's descriptor has flags %#x (%v), want close-on-exec", flags, err)
 		}
-		c, err := userfaultfd.NewFile(msg.Fork().FD)
+		c, err := msg.Fork().File()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +266,7 @@ func TestForkEvent(t *testing.T) {
 		if c.Features() != k.file.Features() {
 			t.Errorf("the child's features are %v, want those of the parent, %v", c.Features(), k.file.Features())
 		}
-		if p := fault(t, c); p.Address != last.Start {
+		if p := uffdtest.Fault(t, c); p.Address != last.Start {
 			t.Errorf("the child faults at %#x, want %#x", p.Address, last.Start)
 		}
 		if _, err := c.Copy(last.Start, zeros, 0); err != nil {
@@ -275,7 +279,7 @@ func TestForkEvent(t *testing.T) {
 		})
 		t.Run("the parent's page is there only if the memory is shared", func(t *testing.T) {
 			n, err := k.file.Copy(last.Start, zeros, 0)
-			if kind == userfaultfd.Shmem || kind == userfaultfd.HugetlbShared {
+			if kind == memory.Shmem || kind == memory.HugetlbShared {
 				fails(t, uint64(n), err, unix.EEXIST)
 			} else if err != nil {
 				t.Error(err)
@@ -284,15 +288,71 @@ func TestForkEvent(t *testing.T) {
 	})
 }
 
+// TestForkOfOurOwn has os/exec fork, which it does for CLONE_NEWUSER, while
+// this process's own FORK events are read by a File that others have too. Exec
+// holds syscall.ForkLock until the event was read. The package comment tells
+// why this cannot be made to work everywhere; that the reader needs no lock
+// which the fork holds is what is tested here.
+func TestForkOfOurOwn(t *testing.T) {
+	uffdtest.Open(t, userfaultfd.FeatureEventFork)
+	for _, how := range []string{"Dup", "SyscallConn"} {
+		t.Run("with a descriptor of "+how, func(t *testing.T) {
+			cmd := uffdtest.Child(t, "fork of our own", how)
+			cmd.Env = append(cmd.Env, "GOGC=off", "GOMAXPROCS=4")
+			if err := cmd.Run(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func init() {
+	uffdtest.Children["fork of our own"] = func(args []string) error {
+		f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeatureEventFork})
+		if err != nil {
+			return err
+		}
+		if _, err := sharers[args[0]](f); err != nil {
+			return err
+		}
+		m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
+		if err != nil {
+			return err
+		}
+		if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
+			return err
+		}
+		read := uffdtest.During(func() error {
+			var buf [1]userfaultfd.Msg
+			if _, err := f.Read(buf[:]); err != nil {
+				return err
+			}
+			if buf[0].Event() != userfaultfd.EventFork {
+				return fmt.Errorf("got %v, want FORK", &buf[0])
+			}
+			return buf[0].Fork().Close()
+		})
+		time.Sleep(10 * time.Millisecond) // the reader waits
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = []string{"UFFD_TEST_CHILD=nothing"}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}
+		if err := cmd.Run(); err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+		return <-read
+	}
+	uffdtest.Children["nothing"] = func([]string) error { return nil }
+}
+
 func TestForkWhileFaultIsPending(t *testing.T) {
-	k := newForker(t, userfaultfd.Anonymous, 2)
+	k := newForker(t, memory.Anonymous, 2)
 	first := userfaultfd.Range{Start: k.memory.Start, Len: uint64(os.Getpagesize())}
 	k.order(t, 't')
-	if p := fault(t, k.file); p.Address != first.Start {
+	if p := uffdtest.Fault(t, k.file); p.Address != first.Start {
 		t.Errorf("fault at %#x, want %#x", p.Address, first.Start)
 	}
 	k.order(t, 'n')
-	eventually(t, "the fork", func() bool { return unread(t, k.file) > 0 })
+	uffdtest.Eventually(t, "the fork", func() bool { return unread(t, k.file) > 0 })
 	n, err := k.file.Zeropage(first, 0)
 	fails(t, n, err, unix.EAGAIN)
 	closeChild(t, k.file)
@@ -301,23 +361,23 @@ func TestForkWhileFaultIsPending(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.obeyed(t, "touched")
-	filled(t, k.content(t, first), 3)
+	uffdtest.Filled(t, k.content(t, first), 3)
 }
 
 func TestForkWhileFaultIsResolved(t *testing.T) {
-	k := newForker(t, userfaultfd.Anonymous, heldPages)
+	k := newForker(t, memory.Anonymous, heldPages)
 	k.order(t, 't')
-	fault(t, k.file)
-	held := holdCopy(t, k.file, k.memory.Start, userfaultfd.Anonymous)
+	uffdtest.Fault(t, k.file)
+	held := holdCopy(t, k.file, k.memory.Start, memory.Anonymous)
 	k.order(t, 'n')
-	eventually(t, "the fork", func() bool { return unread(t, k.file) > 0 })
+	uffdtest.Eventually(t, "the fork", func() bool { return unread(t, k.file) > 0 })
 	n := held.letGo(t)
 	closeChild(t, k.file)
 	k.obeyed(t, "touched", "forked")
 	if more, err := k.file.Copy(k.memory.Start+uint64(n), held.src[n:], 0); n+more != len(held.src) || err != nil {
 		t.Fatalf("Copy of the rest: %d, %v", more, err)
 	}
-	filled(t, k.content(t, k.memory), heldByte)
+	uffdtest.Filled(t, k.content(t, k.memory), heldByte)
 }
 
 // closeChild reads messages until a FORK, and closes the child's userfaultfd.
@@ -329,5 +389,34 @@ func closeChild(t *testing.T, f *userfaultfd.File) {
 	}
 	if err := msg.Fork().Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestScanOfAnotherProcess finds a page that was put into a child's memory.
+func TestScanOfAnotherProcess(t *testing.T) {
+	k := newForker(t, memory.Anonymous, 4)
+	page := userfaultfd.Range{Start: k.memory.Start + k.memory.Len/2, Len: k.memory.Len / 4}
+	if _, err := k.file.Copy(page.Start, make([]byte, page.Len), 0); err != nil {
+		t.Fatal(err)
+	}
+	p, err := pagemap.Open(k.cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	s := pagemap.Scan{Range: k.memory, Mask: pagemap.IsPresent, Return: pagemap.IsPresent}
+	regions := make([]pagemap.Region, 4)
+	n, _, err := p.Scan(&s, regions)
+	uffdtest.SkipUnsupported(t, err)
+	if err != nil || n != 1 || regions[0].Range() != page {
+		t.Errorf("%d regions, first %v, %v; want %v", n, regions[0].Range(), err, page)
+	}
+	k.orders.Close() // ends it
+	k.obeyedEnd(t)
+	if n, _, err := p.Scan(&s, regions); n != 0 || err != nil && !errors.Is(err, unix.ESRCH) {
+		t.Errorf("after its end: %d regions, %v; want none", n, err)
+	}
+	if _, err := pagemap.Open(1 << 30); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("of no process: %v, want ENOENT", err)
 	}
 }

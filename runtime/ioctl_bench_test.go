@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 )
 
 // BenchmarkIoctl measures every range operation beside the same work in C: 512
@@ -20,18 +22,18 @@ import (
 // with more than one pay: each ioctl has to count its use of the file. What
 // that alone costs shows in ratio-to-lone-C, the same C with one thread.
 func BenchmarkIoctl(b *testing.B) {
-	program := compileC(b, "ioctls.c")
+	program := uffdtest.CompileC(b, "ioctls.c")
 	for _, o := range ioctlBenches {
 		for _, unit := range append([]int{1}, o.longer...) {
 			b.Run(fmt.Sprintf("%s-%d", o.name, unit), func(b *testing.B) {
 				const pages = 512
 				memory := newBenchMemory(b, o, pages, unit)
-				onCPU(b, usableCPUs(b)[0])
-				threads := func(n string) *cPeer {
-					return startPeer(b, program, o.name, strconv.Itoa(pages), strconv.Itoa(unit), n)
+				uffdtest.OnCPU(b, uffdtest.UsableCPUs(b)[0])
+				threads := func(n string) *uffdtest.Peer {
+					return uffdtest.StartPeer(b, program, o.name, strconv.Itoa(pages), strconv.Itoa(unit), n)
 				}
-				c := comparison{round: o.round(memory), reset: o.reset(memory), c: threads("2"), lone: threads("1")}
-				c.run(b, pages/unit)
+				c := uffdtest.Comparison{Round: o.round(memory), Reset: o.reset(memory), C: threads("2"), Lone: threads("1")}
+				c.Run(b, pages/unit)
 			})
 		}
 	}
@@ -44,7 +46,7 @@ type ioctlBench struct {
 	longer   []int  // numbers of pages, apart from 1
 	features userfaultfd.Features
 	mode     userfaultfd.RegisterMode
-	kind     userfaultfd.Memory
+	kind     memory.Kind
 	filled   bool // the memory has its pages
 	round    func(*benchMemory) func(n int) error
 	reset    func(*benchMemory) func(n int) error
@@ -60,33 +62,27 @@ type benchMemory struct {
 }
 
 func newBenchMemory(b *testing.B, o ioctlBench, pages, unit int) *benchMemory {
-	f := open(b, o.features)
-	m := mapMemory(b, o.kind, pages)
-	var other *userfaultfd.Mapping
-	if o.kind == userfaultfd.Shmem {
+	f := uffdtest.Open(b, o.features)
+	m := uffdtest.Map(b, o.kind, pages)
+	var other *memory.Mapping
+	if o.kind == memory.Shmem {
 		var err error
 		if other, err = m.Alias(); err != nil {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { other.Close() })
 	} else {
-		other = mapMemory(b, userfaultfd.Anonymous, pages)
+		other = uffdtest.Map(b, memory.Anonymous, pages)
 	}
-	fill(other.Bytes())
+	uffdtest.Fill(other.Bytes())
 	if o.filled {
-		fill(m.Bytes())
+		uffdtest.Fill(m.Bytes())
 	}
-	register(b, f, m, o.mode)
+	uffdtest.Register(b, f, m, o.mode)
 	if o.name == "move" {
-		register(b, f, other, o.mode)
+		uffdtest.Register(b, f, other, o.mode)
 	}
 	return &benchMemory{f, m.Range(), other.Range(), other.Bytes()[:unit*os.Getpagesize()], uint64(unit * os.Getpagesize())}
-}
-
-func fill(p []byte) {
-	for i := range p {
-		p[i] = 1
-	}
 }
 
 // at returns the range of operation i of a round.
@@ -96,7 +92,7 @@ func (m *benchMemory) at(i int) userfaultfd.Range {
 
 // discard makes the pages missing again.
 func discard(m *benchMemory) func(int) error {
-	return func(int) error { return userfaultfd.Discard(m.whole) }
+	return func(int) error { return memory.Discard(m.whole) }
 }
 
 var ioctlBenches = []ioctlBench{
@@ -129,7 +125,7 @@ var ioctlBenches = []ioctlBench{
 		reset: discard,
 	},
 	{
-		name: "continue", longer: []int{512}, features: userfaultfd.FeatureMinorShmem, mode: userfaultfd.RegisterMinor, kind: userfaultfd.Shmem,
+		name: "continue", longer: []int{512}, features: userfaultfd.FeatureMinorShmem, mode: userfaultfd.RegisterMinor, kind: memory.Shmem,
 		round: func(m *benchMemory) func(int) error {
 			return func(n int) error {
 				for i := range n {
@@ -175,7 +171,7 @@ var ioctlBenches = []ioctlBench{
 		round: func(m *benchMemory) func(int) error {
 			return func(n int) error {
 				for i := range n {
-					if err := m.f.WriteProtect(m.at(i), userfaultfd.WriteProtectWP); err != nil {
+					if err := m.f.WriteProtect(m.at(i)); err != nil {
 						return err
 					}
 				}
@@ -183,7 +179,7 @@ var ioctlBenches = []ioctlBench{
 			}
 		},
 		reset: func(m *benchMemory) func(int) error {
-			return func(int) error { return m.f.WriteProtect(m.whole, 0) }
+			return func(int) error { return m.f.WriteUnprotect(m.whole, 0) }
 		},
 	},
 	{
@@ -191,7 +187,7 @@ var ioctlBenches = []ioctlBench{
 		round: func(m *benchMemory) func(int) error {
 			return func(n int) error {
 				for i := range n {
-					if err := m.f.RWProtect(m.at(i), userfaultfd.RWProtectRWP); err != nil {
+					if err := m.f.RWProtect(m.at(i)); err != nil {
 						return err
 					}
 				}
@@ -199,7 +195,7 @@ var ioctlBenches = []ioctlBench{
 			}
 		},
 		reset: func(m *benchMemory) func(int) error {
-			return func(int) error { return m.f.RWProtect(m.whole, 0) }
+			return func(int) error { return m.f.RWUnprotect(m.whole, 0) }
 		},
 	},
 	{

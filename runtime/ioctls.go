@@ -1,6 +1,9 @@
 package userfaultfd
 
-import "github.com/zuffd/uffd"
+import (
+	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/runtime/internal/sys"
+)
 
 // Ioctls is a set of operations: bit n stands for the ioctl whose number is n
 // (the X_UFFDIO_* constants of package uffd). The kernel says with it which
@@ -25,7 +28,7 @@ const (
 	IoctlAPI          Ioctls = 1 << uffd.X_UFFDIO_API
 )
 
-var ioctlNames = bitNames{"UFFDIO_", [64]string{
+var ioctlNames = sys.BitNames{Prefix: "UFFDIO_", Names: [64]string{
 	uffd.X_UFFDIO_REGISTER:     "REGISTER",
 	uffd.X_UFFDIO_UNREGISTER:   "UNREGISTER",
 	uffd.X_UFFDIO_WAKE:         "WAKE",
@@ -40,21 +43,5 @@ var ioctlNames = bitNames{"UFFDIO_", [64]string{
 	uffd.X_UFFDIO_API:          "API",
 }}
 
-// ParseIoctls reads what [Ioctls.String] prints: names in either case, with
-// or without UFFDIO_, and numbers, separated by "|" or ",".
-func ParseIoctls(s string) (Ioctls, error) {
-	v, err := ioctlNames.parse(s)
-	return Ioctls(v), err
-}
-
 // String returns the names without UFFDIO_, joined by "|".
-func (i Ioctls) String() string { return ioctlNames.format(uint64(i)) }
-
-// MarshalText returns what String returns.
-func (i Ioctls) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
-
-// UnmarshalText reads what [ParseIoctls] reads.
-func (i *Ioctls) UnmarshalText(b []byte) (err error) {
-	*i, err = ParseIoctls(string(b))
-	return err
-}
+func (i Ioctls) String() string { return ioctlNames.Format(uint64(i)) }

@@ -1,6 +1,9 @@
 package userfaultfd
 
-import "github.com/zuffd/uffd"
+import (
+	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/runtime/internal/sys"
+)
 
 // A RegisterMode says which faults of a range are delivered. Modes combine
 // where the kernel and the kind of memory allow it.
@@ -14,10 +17,10 @@ const (
 	RegisterRWP     RegisterMode = uffd.UFFDIO_REGISTER_MODE_RWP     // any access to an access-protected page; since Linux 7.3
 )
 
-var registerModeNames = bitNames{"UFFDIO_REGISTER_MODE_", [64]string{"MISSING", "WP", "MINOR", "RWP"}}
+var registerModeNames = sys.BitNames{Prefix: "UFFDIO_REGISTER_MODE_", Names: [64]string{"MISSING", "WP", "MINOR", "RWP"}}
 
 // String returns the names without UFFDIO_REGISTER_MODE_, joined by "|".
-func (m RegisterMode) String() string { return registerModeNames.format(uint64(m)) }
+func (m RegisterMode) String() string { return registerModeNames.Format(uint64(m)) }
 
 // A CopyMode modifies [File.Copy].
 type CopyMode uint64
@@ -58,22 +61,14 @@ const (
 	MoveAllowSrcHoles MoveMode = uffd.UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES // skip pages that the source has not, instead of ENOENT
 )
 
-// A WriteProtectMode says what [File.WriteProtect] does.
-type WriteProtectMode uint64
+// A WriteUnprotectMode modifies [File.WriteUnprotect].
+type WriteUnprotectMode uint64
 
-// The modes of [File.WriteProtect].
-const (
-	WriteUnprotect       WriteProtectMode = 0                                      // take protection away, and wake the waiting threads
-	WriteProtectWP       WriteProtectMode = uffd.UFFDIO_WRITEPROTECT_MODE_WP       // protect
-	WriteProtectDontWake WriteProtectMode = uffd.UFFDIO_WRITEPROTECT_MODE_DONTWAKE // when taking protection away: leave the waiting threads asleep until [File.Wake]
-)
+// The mode of [File.WriteUnprotect].
+const WriteUnprotectDontWake WriteUnprotectMode = uffd.UFFDIO_WRITEPROTECT_MODE_DONTWAKE // leave the waiting threads asleep until [File.Wake]
 
-// An RWProtectMode says what [File.RWProtect] does.
-type RWProtectMode uint64
+// An RWUnprotectMode modifies [File.RWUnprotect].
+type RWUnprotectMode uint64
 
-// The modes of [File.RWProtect].
-const (
-	RWUnprotect       RWProtectMode = 0                                   // take protection away, and wake the waiting threads
-	RWProtectRWP      RWProtectMode = uffd.UFFDIO_RWPROTECT_MODE_RWP      // protect
-	RWProtectDontWake RWProtectMode = uffd.UFFDIO_RWPROTECT_MODE_DONTWAKE // when taking protection away: leave the waiting threads asleep until [File.Wake]
-)
+// The mode of [File.RWUnprotect].
+const RWUnprotectDontWake RWUnprotectMode = uffd.UFFDIO_RWPROTECT_MODE_DONTWAKE // leave the waiting threads asleep until [File.Wake]

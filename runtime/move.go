@@ -26,17 +26,17 @@ import (
 // Linux 6.8. See UFFDIO_MOVE(2const).
 func (f *File) Move(dst, src, length uint64, mode MoveMode) (n uint64, err error) {
 	r := Range{dst, length}
-	if err := f.acquire(); err != nil {
+	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_MOVE", Range: r, Err: err}
 	}
-	defer f.release()
+	defer f.fd.Release()
 	for {
 		arg := uffd.UffdioMove{Dst: dst + n, Src: src + n, Len: length - n, Mode: uint64(mode)}
 		var errno unix.Errno
 		if isShort(arg.Len) {
-			errno = rawIoctl(f.fd, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg))
+			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg))
 		} else {
-			errno = ioctl(f.fd, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg))
+			errno = ioctl(f.fd.Int, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg))
 		}
 		if errno == 0 {
 			return length, nil

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,10 +58,10 @@ const (
 	PagefaultRWP   PagefaultFlags = uffd.UFFD_PAGEFAULT_FLAG_RWP   // the page is access-protected; since Linux 7.3
 )
 
-var pagefaultFlagNames = bitNames{"UFFD_PAGEFAULT_FLAG_", [64]string{"WRITE", "WP", "MINOR", "RWP"}}
+var pagefaultFlagNames = sys.BitNames{Prefix: "UFFD_PAGEFAULT_FLAG_", Names: [64]string{"WRITE", "WP", "MINOR", "RWP"}}
 
 // String returns the names without UFFD_PAGEFAULT_FLAG_, joined by "|".
-func (f PagefaultFlags) String() string { return pagefaultFlagNames.format(uint64(f)) }
+func (f PagefaultFlags) String() string { return pagefaultFlagNames.Format(uint64(f)) }
 
 // A Pagefault is a thread that waits for a page. One fault can be delivered
 // several times: a signal makes the thread fault again.
@@ -78,14 +79,29 @@ func (p Pagefault) Page(size int) Range {
 
 // A Fork is the child that the process has forked: a descriptor of the
 // child's own userfaultfd, with the same registrations and features. Whoever
-// receives it owns it: it goes to [NewFile] or is closed. The fork(2) has
-// waited for the message to be read.
+// reads the message owns it, and calls File or Close. The fork(2) has waited
+// for the message to be read.
+//
+// Close-on-exec was set for the descriptor by the kernel if the first
+// userfaultfd was opened with it, as it should be, else by [File.Read] just
+// after: a program that was started in between has inherited it.
 type Fork struct {
-	FD int // has the close-on-exec flag
+	FD int
 }
 
-// Close closes the child's descriptor unused. The child's memory is no longer
-// registered then.
+// File makes a File of the descriptor and owns it from then on; where it
+// fails, it has closed it. The child is served by that File alone. The errors
+// are those of [NewFile].
+func (f Fork) File() (*File, error) {
+	file, err := NewFile(f.FD)
+	if err != nil {
+		unix.Close(f.FD)
+	}
+	return file, err
+}
+
+// Close closes the descriptor unused: the child is not served. Its memory is
+// no longer registered then, and pages that are missing are zeros to it.
 func (f Fork) Close() error {
 	if err := unix.Close(f.FD); err != nil {
 		return &Error{Op: "close", Err: err}
@@ -94,7 +110,8 @@ func (f Fork) Close() error {
 }
 
 // A Remap is memory that mremap(2) has moved. The registration has moved with
-// it; faults are delivered with addresses from To on.
+// it: faults are delivered with addresses from To on, and the handler moves
+// what it keeps by address.
 type Remap struct {
 	From, To uint64
 	Len      uint64 // bytes
@@ -119,10 +136,12 @@ func (m *Msg) Remap() Remap {
 }
 
 // Remove returns the range of a REMOVE message. The thread that discards it
-// has waited for the message to be read; its pages then read as missing.
+// has waited for the message to be read, and goes on with it then. Its pages
+// fault again, and the handler owes them zeros, not what they held before.
 func (m *Msg) Remove() Range { return m.removed() }
 
-// Unmap returns the range of an UNMAP message: it is no longer registered.
+// Unmap returns the range of an UNMAP message: it is no longer registered, and
+// no fault will come from there. The handler forgets what it kept for it.
 func (m *Msg) Unmap() Range { return m.removed() }
 
 func (m *Msg) removed() Range {

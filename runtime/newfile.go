@@ -11,15 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewFile makes a File of a descriptor that is open already: inherited,
-// received, or the child's of a [Fork]. The handshake (UFFDIO_API) has been
-// done with it. The descriptor belongs to the File from then on, and gets the
-// close-on-exec flag; with an error it stays the caller's, untouched.
+// NewFile makes a File of a descriptor that is open already: inherited, or
+// received by other means than [ReceiveFrom]. The handshake (UFFDIO_API) has
+// been done with it. The descriptor belongs to the File from then on; with an
+// error it stays the caller's, untouched.
 //
-// Whether it blocks is left as it is, and has to stay so: all who share the
-// open file share that flag. One of them who makes it blocking can make reads
-// miss messages and, before Linux 6.10, ignore deadlines and Close until the
-// next one.
+// The descriptor gets the close-on-exec flag, and its open file is made
+// non-blocking, which all who share it see. One of them who makes it blocking
+// again gains little: reads notice, and go on. Only before Linux 6.10 can a
+// read that was caught at it outstay its deadline, and Close wait for it,
+// until the next message.
 //
 // A descriptor that is no userfaultfd is unix.ENOTTY, a closed one unix.EBADF,
 // and one without the handshake unix.EINVAL.
@@ -27,19 +28,17 @@ func NewFile(fd int) (*File, error) {
 	if err := check(fd); err != nil {
 		return nil, err
 	}
-	features, ioctls := fdinfo(fd)
-	f, err := newFile(fd, features, ioctls)
-	if err != nil {
-		return nil, err
-	}
-	f.reader.shared.Store(true)
 	unix.CloseOnExec(fd)
-	return f, nil
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, &Error{Op: "fcntl", Err: err}
+	}
+	features, ioctls := fdinfo(fd)
+	return newFile(fd, false, features, ioctls), nil
 }
 
-// DupFile is [NewFile] of a duplicate of file's descriptor. file stays the
+// FromFile is [NewFile] of a duplicate of file's descriptor. file stays the
 // caller's to close.
-func DupFile(file *os.File) (*File, error) {
+func FromFile(file *os.File) (*File, error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
 		return nil, &Error{Op: "dup", Err: err}

@@ -8,12 +8,12 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
 // A Config says how a userfaultfd is opened. The zero Config opens one that
-// handles faults of user and kernel mode, is read through the network poller
-// and has no feature.
+// handles faults of user and kernel mode and has no feature.
 type Config struct {
 	// Features must all be there. A kernel without one of them makes Open
 	// fail with an [UnsupportedError].
@@ -29,9 +29,9 @@ type Config struct {
 	// privilege is needed. Since Linux 5.11.
 	UserModeOnly bool
 
-	// Blocking leaves out O_NONBLOCK. A read then holds a thread, knows no
-	// deadline and no context, and poll(2) on the descriptor reports an
-	// error. It is meant for descriptors that are handed to other programs.
+	// Blocking leaves out O_NONBLOCK, for a program that expects to be handed
+	// a descriptor whose reads block. This File is then for handing on and
+	// for operations: its Read is refused.
 	Blocking bool
 
 	// Method is the way to open. The zero value tries both.
@@ -109,11 +109,16 @@ func Open(c Config) (*File, error) {
 	if want&FeatureWPAsync != 0 {
 		want |= FeatureWPUnpopulated // implied, says the kernel
 	}
-	f, err := newFile(fd, want, Ioctls(api.Ioctls))
-	if err != nil {
-		unix.Close(fd)
-	}
-	return f, err
+	return newFile(fd, c.Blocking, want, Ioctls(api.Ioctls)), nil
+}
+
+// Available returns the features that the kernel has for whoever opens a
+// userfaultfd in the way of c, and the operations apart from those on ranges,
+// which [File.Register] returns. What c asks for does not matter. The errors
+// are those of [Open].
+func Available(c Config) (Features, Ioctls, error) {
+	api, _, err := ask(c)
+	return Features(api.Features), Ioctls(api.Ioctls), err
 }
 
 // ask returns what the kernel has, learnt on a descriptor of its own, and the
@@ -128,7 +133,7 @@ func ask(c Config) (uffd.UffdioApi, Method, error) {
 	if errno != 0 {
 		return uffd.UffdioApi{}, 0, &Error{Op: "UFFDIO_API", Err: errno}
 	}
-	if u := uname(); claimsWPInVain(unix.ByteSliceToString(u.Machine[:]), unix.ByteSliceToString(u.Release[:])) {
+	if u := sys.Uname(); claimsWPInVain(unix.ByteSliceToString(u.Machine[:]), unix.ByteSliceToString(u.Release[:])) {
 		api.Features &^= uffd.UFFD_FEATURE_PAGEFAULT_FLAG_WP
 	}
 	return api, method, nil
@@ -139,7 +144,7 @@ func ask(c Config) (uffd.UffdioApi, Method, error) {
 // memory be registered for it and protected, and then let writes through; only
 // x86-64 really had it. machine and release are those of uname(2).
 func claimsWPInVain(machine, release string) bool {
-	return machine != "x86_64" && releaseLess(release, "5.15")
+	return machine != "x86_64" && sys.ReleaseLess(release, "5.15")
 }
 
 // handshake issues UFFDIO_API. The features that come back are all that the

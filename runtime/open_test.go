@@ -12,6 +12,10 @@ import (
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/sys"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
+	"github.com/zuffd/uffd/runtime/probe"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,9 +51,9 @@ func TestOpen(t *testing.T) {
 			if method == userfaultfd.Device {
 				skipWithoutDevice(t)
 			}
-			f := openConfig(t, c)
-			m := mapMemory(t, userfaultfd.Anonymous, 1)
-			register(t, f, m, userfaultfd.RegisterMissing)
+			f := uffdtest.OpenConfig(t, c)
+			m := uffdtest.Map(t, memory.Anonymous, 1)
+			uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 			if n, err := f.Zeropage(m.Range(), 0); n != m.Range().Len || err != nil {
 				t.Errorf("Zeropage: %d, %v", n, err)
 			}
@@ -61,7 +65,7 @@ func TestOpen(t *testing.T) {
 		}
 	})
 	t.Run("sets close-on-exec", func(t *testing.T) {
-		fd := rawDescriptor(t, open(t, 0))
+		fd := rawDescriptor(t, uffdtest.Open(t, 0))
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); flags&unix.FD_CLOEXEC == 0 || err != nil {
 			t.Errorf("flags %#x, %v", flags, err)
 		}
@@ -77,19 +81,19 @@ func TestOpen(t *testing.T) {
 		}
 	})
 	t.Run("passes over an optional feature that the kernel lacks", func(t *testing.T) {
-		f := openConfig(t, userfaultfd.Config{Optional: noFeature | userfaultfd.FeatureEventRemove})
+		f := uffdtest.OpenConfig(t, userfaultfd.Config{Optional: noFeature | userfaultfd.FeatureEventRemove})
 		if f.Features() != userfaultfd.FeatureEventRemove {
 			t.Errorf("Features: %v, want EVENT_REMOVE", f.Features())
 		}
 	})
 	t.Run("brings RWP where RWP_ASYNC is wished for", func(t *testing.T) {
-		f := openConfig(t, userfaultfd.Config{Optional: userfaultfd.FeatureRWPAsync})
+		f := uffdtest.OpenConfig(t, userfaultfd.Config{Optional: userfaultfd.FeatureRWPAsync})
 		if got := f.Features(); got != 0 && got != userfaultfd.FeatureRWP|userfaultfd.FeatureRWPAsync {
 			t.Errorf("Features: %v", got)
 		}
 	})
 	t.Run("agrees with what the kernel says of the descriptor", func(t *testing.T) {
-		f := openConfig(t, userfaultfd.Config{
+		f := uffdtest.OpenConfig(t, userfaultfd.Config{
 			Features: userfaultfd.FeatureEventRemove | userfaultfd.FeatureThreadID,
 			Optional: userfaultfd.FeatureWPAsync | userfaultfd.FeatureRWPAsync, // which bring others
 		})
@@ -107,7 +111,7 @@ func TestOpen(t *testing.T) {
 }
 
 func init() {
-	children["out of descriptors"] = func([]string) error {
+	uffdtest.Children["out of descriptors"] = func([]string) error {
 		// Standard input, output and error are all that there may be.
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}); err != nil {
 			return err
@@ -124,50 +128,50 @@ func init() {
 }
 
 func TestUserModeOnly(t *testing.T) {
-	f := openConfig(t, userfaultfd.Config{UserModeOnly: true})
-	m := mapMemory(t, userfaultfd.Anonymous, 1)
-	register(t, f, m, userfaultfd.RegisterMissing)
+	f := uffdtest.OpenConfig(t, userfaultfd.Config{UserModeOnly: true})
+	m := uffdtest.Map(t, memory.Anonymous, 1)
+	uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 	t.Run("makes a fault of the kernel's fail with EFAULT", func(t *testing.T) {
-		if err := carry(m.Range().Start, false); !errors.Is(err, unix.EFAULT) {
+		if err := uffdtest.Carry(m.Range().Start, false); !errors.Is(err, unix.EFAULT) {
 			t.Errorf("write(2) from missing memory: %v, want EFAULT", err)
 		}
 	})
 	t.Run("delivers a fault of user mode", func(t *testing.T) {
 		// A child takes it, in Go, and is served from here.
-		here, there := socketpair(t, unix.SOCK_STREAM)
+		here, there := uffdtest.Socketpair(t, unix.SOCK_STREAM)
 		file, err := there.File()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		cmd := child(t, "user mode fault")
+		cmd := uffdtest.Child(t, "user mode fault")
 		cmd.ExtraFiles = []*os.File{file}
-		ended := during(cmd.Run)
-		here.SetReadDeadline(time.Now().Add(deadline))
+		ended := uffdtest.During(cmd.Run)
+		here.SetReadDeadline(time.Now().Add(uffdtest.Deadline))
 		f, _, err := userfaultfd.ReceiveFrom(here, make([]byte, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		p := fault(t, f)
+		p := uffdtest.Fault(t, f)
 		page := make([]byte, os.Getpagesize())
 		page[5] = 99
 		if _, err := f.Copy(p.Page(len(page)).Start, page, 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := within(t, "the child", ended); err != nil {
+		if err := uffdtest.Within(t, "the child", ended); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
 func init() {
-	children["user mode fault"] = func([]string) error {
+	uffdtest.Children["user mode fault"] = func([]string) error {
 		f, err := userfaultfd.Open(userfaultfd.Config{UserModeOnly: true})
 		if err != nil {
 			return err
 		}
-		m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+		m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
 		if err != nil {
 			return err
 		}
@@ -188,10 +192,10 @@ func init() {
 	}
 }
 
-// runChild runs one of children, which reports by its exit status.
+// runChild runs one of uffdtest.Children, which reports by its exit status.
 func runChild(t *testing.T, name string, args ...string) {
 	t.Helper()
-	if err := child(t, name, args...).Run(); err != nil {
+	if err := uffdtest.Child(t, name, args...).Run(); err != nil {
 		t.Fatalf("the child %q: %v", name, err)
 	}
 }
@@ -238,7 +242,7 @@ func unprivilegedAllowed() bool {
 }
 
 func init() {
-	children["unprivileged"] = func([]string) error {
+	uffdtest.Children["unprivileged"] = func([]string) error {
 		if err := becomeNobody(); err != nil {
 			return err
 		}
@@ -256,7 +260,7 @@ func init() {
 		if err := wantError(err, unix.EPERM, words...); err != nil {
 			return err
 		}
-		s, err := userfaultfd.Probe()
+		s, err := probe.Kernel()
 		if err != nil {
 			return err
 		}
@@ -267,14 +271,14 @@ func init() {
 		}
 		return nil
 	}
-	children["unprivileged fork events"] = func([]string) error {
+	uffdtest.Children["unprivileged fork events"] = func([]string) error {
 		if err := becomeNobody(); err != nil {
 			return err
 		}
 		c := userfaultfd.Config{Features: userfaultfd.FeatureEventFork, UserModeOnly: true}
-		before := descriptors()
+		before := uffdtest.Descriptors()
 		_, err := userfaultfd.Open(c)
-		if after := descriptors(); after != before {
+		if after := uffdtest.Descriptors(); after != before {
 			return fmt.Errorf("%d descriptors before, %d after", before, after)
 		}
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -293,12 +297,12 @@ func init() {
 		}
 		return f.Close()
 	}
-	children["unprivileged user mode"] = func([]string) error {
+	uffdtest.Children["unprivileged user mode"] = func([]string) error {
 		if err := becomeNobody(); err != nil {
 			return err
 		}
 		f, err := userfaultfd.Open(userfaultfd.Config{UserModeOnly: true})
-		if errors.Is(err, errors.ErrUnsupported) && userfaultfd.ReleaseLess(userfaultfd.KernelRelease(), "5.11") {
+		if errors.Is(err, errors.ErrUnsupported) && sys.ReleaseLess(sys.Release(), "5.11") {
 			return nil
 		}
 		if err != nil {
@@ -306,8 +310,8 @@ func init() {
 		}
 		return f.Close()
 	}
-	children["filtered"] = func([]string) error {
-		if err := filterUserfaultfd(); err != nil {
+	uffdtest.Children["filtered"] = func([]string) error {
+		if err := filterCall(unix.SYS_USERFAULTFD, unix.ENOSYS); err != nil {
 			return err
 		}
 		if _, err := userfaultfd.Open(userfaultfd.Config{Method: userfaultfd.Syscall}); !errors.Is(err, unix.ENOSYS) {
@@ -329,14 +333,14 @@ func init() {
 	}
 }
 
-// filterUserfaultfd makes userfaultfd(2) fail with ENOSYS in this process.
-func filterUserfaultfd() error {
+// filterCall makes a system call fail in this process.
+func filterCall(nr uint32, errno unix.Errno) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	_, err := installFilter([]unix.SockFilter{
 		{Code: bpfLoad, K: 0}, // the number of the system call
-		{Code: bpfJump, K: unix.SYS_USERFAULTFD, Jf: 1},
-		{Code: bpfReturn, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: bpfJump, K: nr, Jf: 1},
+		{Code: bpfReturn, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
 		{Code: bpfReturn, K: unix.SECCOMP_RET_ALLOW},
 	}, unix.SECCOMP_FILTER_FLAG_TSYNC)
 	return err

@@ -9,7 +9,8 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
-	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,15 +28,15 @@ func TestPartialProgress(t *testing.T) {
 			continue // it tells no progress
 		}
 		t.Run(op.name, func(t *testing.T) {
-			f := open(t, op.features|missing(op.memory))
-			m := mapMemory(t, op.memory, pages)
-			src := mapMemory(t, userfaultfd.Anonymous, pages)
+			f := uffdtest.Open(t, op.features|uffdtest.Missing(op.memory))
+			m := uffdtest.Map(t, op.memory, pages)
+			src := uffdtest.Map(t, memory.Anonymous, pages)
 			number(src.Bytes())
 			if alias, err := m.Alias(); err == nil {
 				defer alias.Close()
 				number(alias.Bytes())
 			}
-			register(t, f, m, op.register)
+			uffdtest.Register(t, f, m, op.register)
 			var n uint64
 			stops, err := stopShort(o, m.PageSize(), func() (err error) {
 				n, err = op.call(f, m.Range(), src, 0)
@@ -49,10 +50,10 @@ func TestPartialProgress(t *testing.T) {
 			}
 			switch op.name {
 			case "Zeropage":
-				filled(t, m.Bytes(), 0)
+				uffdtest.Filled(t, m.Bytes(), 0)
 			case "Poison":
 				for i := range pages {
-					if err := userfaultfd.Guard(m.Range(), func() { sink = m.Bytes()[i*m.PageSize()] }); err == nil {
+					if err := memory.Guard(m.Range(), func() { sink = m.Bytes()[i*m.PageSize()] }); err == nil {
 						t.Errorf("page %d is not poisoned", i)
 					}
 				}

@@ -11,8 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,32 +66,18 @@ func receive(t *testing.T, conn *net.UnixConn) received {
 	return r
 }
 
-// readPeer reads one message of a peer's, which is a blocking descriptor's
-// too: the peer ends itself at its deadline, so the wait is bounded here.
-func readPeer(t *testing.T, f *userfaultfd.File, buf []userfaultfd.Msg) int {
-	t.Helper()
-	var n int
-	if err := within(t, "a message", during(func() (err error) { n, err = f.Read(buf); return err })); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 func TestPeerOpensAndWeServe(t *testing.T) {
-	open(t, userfaultfd.FeatureThreadID)
-	program := compileC(t, "peer.c")
+	uffdtest.Open(t, userfaultfd.FeatureThreadID)
+	program := uffdtest.CompileC(t, "peer.c")
 	for _, mode := range []string{"blocking", "nonblocking"} {
 		for _, c := range []struct{ fds, payload int }{{1, 64}, {1, 40000}, {2, 64}, {5, 4096}} {
 			t.Run(fmt.Sprintf("%s, one of %d descriptors beside %d bytes", mode, c.fds, c.payload), func(t *testing.T) {
-				cmd, conn := startWithSocket(t, program, "open", mode, strconv.Itoa(c.fds), strconv.Itoa(c.payload))
+				cmd, conn := uffdtest.StartWithSocket(t, program, "open", mode, strconv.Itoa(c.fds), strconv.Itoa(c.payload))
 				r := receive(t, conn)
 				// A stream may bring a long message in parts, the descriptor
 				// with the first.
 				if _, err := io.CopyN(io.Discard, conn, int64(c.payload-r.payload)); err != nil {
 					t.Errorf("%d of %d bytes came with the descriptor, then: %v", r.payload, c.payload, err)
-				}
-				if r.f.Blocking() != (mode == "blocking") {
-					t.Errorf("Blocking is %v", r.f.Blocking())
 				}
 				if got := r.f.Features(); got != userfaultfd.FeatureThreadID {
 					t.Errorf("features %v, want those that the peer negotiated: THREAD_ID", got)
@@ -109,7 +98,12 @@ func servePeer(t *testing.T, r received) {
 	}
 	buf := make([]userfaultfd.Msg, 4)
 	for resolved := 0; resolved < peerPages; {
-		for i := range readPeer(t, r.f, buf) {
+		r.f.SetReadDeadline(time.Now().Add(uffdtest.Deadline))
+		n, err := r.f.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
 			if buf[i].Event() != userfaultfd.EventPagefault {
 				t.Fatalf("got %v, want a fault", &buf[i])
 			}
@@ -146,23 +140,23 @@ func TestPeerServesUs(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("a C program of 64 bits cannot copy into one of 32 (any Linux)")
 	}
-	program := compileC(t, "peer.c")
+	program := uffdtest.CompileC(t, "peer.c")
 	for _, blocking := range []bool{true, false} {
 		for _, length := range []int{64, 1 << 20} {
 			t.Run(fmt.Sprintf("blocking %v, beside %d bytes", blocking, length), func(t *testing.T) {
-				f := openConfig(t, userfaultfd.Config{Blocking: blocking})
-				m := mapMemory(t, userfaultfd.Anonymous, peerPages)
-				register(t, f, m, userfaultfd.RegisterMissing)
-				cmd, conn := startWithSocket(t, program, "serve", strconv.Itoa(peerPages))
+				f := uffdtest.OpenConfig(t, userfaultfd.Config{Blocking: blocking})
+				m := uffdtest.Map(t, memory.Anonymous, peerPages)
+				uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+				cmd, conn := uffdtest.StartWithSocket(t, program, "serve", strconv.Itoa(peerPages))
 				if err := f.SendTo(conn, describe(m, length)); err != nil {
 					t.Fatal(err)
 				}
 				var touched [peerPages]<-chan error
 				for i := range touched {
-					touched[i] = touch(m.Page(i), m.PageSize(), i%3 == 0)
+					touched[i] = uffdtest.Touch(m.Page(i), m.PageSize(), i%3 == 0)
 				}
 				for i := range touched {
-					if err := within(t, fmt.Sprintf("touching page %d", i), touched[i]); err != nil {
+					if err := uffdtest.Within(t, fmt.Sprintf("touching page %d", i), touched[i]); err != nil {
 						t.Errorf("touching page %d: %v", i, err)
 					}
 					page := m.Bytes()[i*m.PageSize():][:m.PageSize()]
@@ -178,19 +172,19 @@ func TestPeerServesUs(t *testing.T) {
 
 // describe returns a message of so many bytes that says where m is, and how long
 // the message is.
-func describe(m *userfaultfd.Mapping, length int) []byte {
+func describe(m *memory.Mapping, length int) []byte {
 	p := fmt.Appendf(nil, "%#x %d %d ", m.Range().Start, m.Range().Len, length)
 	return append(p, bytes.Repeat([]byte{'.'}, length-len(p))...)
 }
 
 func TestPeerDies(t *testing.T) {
-	program := compileC(t, "peer.c")
+	program := uffdtest.CompileC(t, "peer.c")
 	for _, mode := range []string{"blocking", "nonblocking"} {
 		t.Run("with a fault of its "+mode+" descriptor pending: every operation is ESRCH", func(t *testing.T) {
-			open(t, userfaultfd.FeatureThreadID)
-			cmd, conn := startWithSocket(t, program, "hang", mode)
+			uffdtest.Open(t, userfaultfd.FeatureThreadID)
+			cmd, conn := uffdtest.StartWithSocket(t, program, "hang", mode)
 			r := receive(t, conn)
-			readPeer(t, r.f, make([]userfaultfd.Msg, 1))
+			uffdtest.Next(t, r.f)
 			cmd.Process.Kill()
 			cmd.Wait()
 			page := userfaultfd.Range{Start: r.memory.Start, Len: uint64(os.Getpagesize())}
@@ -212,27 +206,27 @@ func TestPeerDies(t *testing.T) {
 		})
 	}
 	t.Run("with a fault of ours taken: we can still resolve it", func(t *testing.T) {
-		f := open(t, 0)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
-		register(t, f, m, userfaultfd.RegisterMissing)
-		cmd, conn := startWithSocket(t, program, "take")
+		f := uffdtest.Open(t, 0)
+		m := uffdtest.Map(t, memory.Anonymous, 1)
+		uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+		cmd, conn := uffdtest.StartWithSocket(t, program, "take")
 		if err := f.SendTo(conn, nil); err != nil {
 			t.Fatal(err)
 		}
-		touched := touch(m.Range(), m.PageSize(), false)
+		touched := uffdtest.Touch(m.Range(), m.PageSize(), false)
 		finished(t, cmd)
-		asleep(t, touched)
+		uffdtest.Asleep(t, touched)
 		if _, err := f.Copy(m.Range().Start, bytes.Repeat([]byte{3}, m.PageSize()), 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := within(t, "the touch", touched); err != nil {
+		if err := uffdtest.Within(t, "the touch", touched); err != nil {
 			t.Fatal(err)
 		}
-		filled(t, m.Bytes(), 3)
+		uffdtest.Filled(t, m.Bytes(), 3)
 	})
 	t.Run("before it receives: SendTo fails", func(t *testing.T) {
-		f := open(t, 0)
-		cmd, conn := startWithSocket(t, program, "bare")
+		f := uffdtest.Open(t, 0)
+		cmd, conn := uffdtest.StartWithSocket(t, program, "bare")
 		finished(t, cmd)
 		if err := f.SendTo(conn, nil); !errors.Is(err, unix.EPIPE) {
 			t.Errorf("SendTo: %v, want EPIPE", err)
@@ -241,7 +235,7 @@ func TestPeerDies(t *testing.T) {
 }
 
 func TestPeerSendsNoDescriptor(t *testing.T) {
-	cmd, conn := startWithSocket(t, compileC(t, "peer.c"), "bare")
+	cmd, conn := uffdtest.StartWithSocket(t, uffdtest.CompileC(t, "peer.c"), "bare")
 	p := make([]byte, 64)
 	_, n, err := userfaultfd.ReceiveFrom(conn, p)
 	if !errors.Is(err, unix.ENOTTY) || string(p[:n]) != "no descriptor" {

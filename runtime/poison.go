@@ -26,17 +26,17 @@ import (
 // unix.ENOMEM, unix.ESRCH (the process is gone). Since Linux 6.6. See
 // UFFDIO_POISON(2const).
 func (f *File) Poison(r Range, mode PoisonMode) (n uint64, err error) {
-	if err := f.acquire(); err != nil {
+	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_POISON", Range: r, Err: err}
 	}
-	defer f.release()
+	defer f.fd.Release()
 	for {
 		arg := uffd.UffdioPoison{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
 		var errno unix.Errno
 		if isShort(arg.Range.Len) {
-			errno = rawIoctl(f.fd, uffd.UFFDIO_POISON, unsafe.Pointer(&arg))
+			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_POISON, unsafe.Pointer(&arg))
 		} else {
-			errno = ioctl(f.fd, uffd.UFFDIO_POISON, unsafe.Pointer(&arg))
+			errno = ioctl(f.fd.Int, uffd.UFFDIO_POISON, unsafe.Pointer(&arg))
 		}
 		if errno == 0 {
 			return r.Len, nil

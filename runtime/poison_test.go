@@ -8,15 +8,17 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
 func TestPoison(t *testing.T) {
-	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
-		setup := func(t *testing.T, pages int) (*userfaultfd.File, *userfaultfd.Mapping) {
-			f := open(t, userfaultfd.FeaturePoison|missing(kind))
-			m := mapMemory(t, kind, pages)
-			register(t, f, m, userfaultfd.RegisterMissing)
+	uffdtest.EachKind(t, func(t *testing.T, kind memory.Kind) {
+		setup := func(t *testing.T, pages int) (*userfaultfd.File, *memory.Mapping) {
+			f := uffdtest.Open(t, userfaultfd.FeaturePoison|uffdtest.Missing(kind))
+			m := uffdtest.Map(t, kind, pages)
+			uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 			return f, m
 		}
 		t.Run("makes a touch raise SIGBUS with the address, and spares the neighbours", func(t *testing.T) {
@@ -31,27 +33,27 @@ func TestPoison(t *testing.T) {
 				t.Fatalf("Poison: %d, %v", n, err)
 			}
 			offset := m.PageSize() + 40
-			err := userfaultfd.Guard(m.Range(), func() { sink = m.Bytes()[offset] })
-			var access *userfaultfd.AccessError
+			err := memory.Guard(m.Range(), func() { sink = m.Bytes()[offset] })
+			var access *memory.AccessError
 			if !errors.As(err, &access) {
 				t.Fatalf("Guard: %v, want an AccessError", err)
 			}
-			if kind == userfaultfd.Anonymous && exactAddresses && access.Address != m.Page(1).Start+40 || !m.Page(1).Contains(access.Address) {
+			if kind == memory.Anonymous && exactAddresses && access.Address != m.Page(1).Start+40 || !m.Page(1).Contains(access.Address) {
 				t.Errorf("SIGBUS at %#x, want %#x", access.Address, m.Page(1).Start+40)
 			}
-			filled(t, m.Bytes()[:m.PageSize()], 0)
-			filled(t, m.Bytes()[2*m.PageSize():], 0)
+			uffdtest.Filled(t, m.Bytes()[:m.PageSize()], 0)
+			uffdtest.Filled(t, m.Bytes()[2*m.PageSize():], 0)
 		})
 		t.Run("wakes the waiter, which then fails", func(t *testing.T) {
 			f, m := setup(t, 1)
-			done := touch(m.Range(), m.PageSize(), false)
-			fault(t, f)
+			done := uffdtest.Touch(m.Range(), m.PageSize(), false)
+			uffdtest.Fault(t, f)
 			if _, err := f.Poison(m.Range(), userfaultfd.PoisonDontWake); err != nil {
 				t.Fatal(err)
 			}
-			asleep(t, done)
+			uffdtest.Asleep(t, done)
 			f.Wake(m.Range())
-			if err := within(t, "the touch", done); !errors.Is(err, unix.EHWPOISON) {
+			if err := uffdtest.Within(t, "the touch", done); !errors.Is(err, unix.EHWPOISON) {
 				t.Errorf("populating a poisoned page: %v, want EHWPOISON", err)
 			}
 		})
@@ -60,13 +62,13 @@ func TestPoison(t *testing.T) {
 			if _, err := f.Poison(m.Range(), 0); err != nil {
 				t.Fatal(err)
 			}
-			if err := userfaultfd.Discard(m.Range()); err != nil {
+			if err := memory.Discard(m.Range()); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := f.Copy(m.Range().Start, bytes.Repeat([]byte{3}, m.PageSize()), 0); err != nil {
 				t.Fatalf("Copy after discarding: %v", err)
 			}
-			filled(t, m.Bytes(), 3)
+			uffdtest.Filled(t, m.Bytes(), 3)
 		})
 		t.Run("stops at a mapped page, having poisoned those before it", func(t *testing.T) {
 			f, m := setup(t, 4)
@@ -83,19 +85,19 @@ func TestPoison(t *testing.T) {
 		})
 	})
 	t.Run("spares another mapping of the same memory", func(t *testing.T) {
-		f := open(t, userfaultfd.FeaturePoison|userfaultfd.FeatureMissingShmem)
-		m := mapMemory(t, userfaultfd.Shmem, 1)
+		f := uffdtest.Open(t, userfaultfd.FeaturePoison|userfaultfd.FeatureMissingShmem)
+		m := uffdtest.Map(t, memory.Shmem, 1)
 		alias, err := m.Alias()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer alias.Close()
 		alias.Bytes()[0] = 42
-		register(t, f, m, userfaultfd.RegisterMissing)
+		uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 		if _, err := f.Poison(m.Range(), 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := userfaultfd.Guard(m.Range(), func() { sink = m.Bytes()[0] }); err == nil {
+		if err := memory.Guard(m.Range(), func() { sink = m.Bytes()[0] }); err == nil {
 			t.Error("the poisoned mapping can be read")
 		}
 		if alias.Bytes()[0] != 42 {
@@ -103,8 +105,8 @@ func TestPoison(t *testing.T) {
 		}
 	})
 	t.Run("kills a child process that touches, with SIGBUS, and nobody else", func(t *testing.T) {
-		open(t, userfaultfd.FeaturePoison)
-		err := child(t, "touch poison").Run()
+		uffdtest.Open(t, userfaultfd.FeaturePoison)
+		err := uffdtest.Child(t, "touch poison").Run()
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) {
 			t.Fatalf("the child that touched poison ended with %v", err)
@@ -121,13 +123,13 @@ func TestPoison(t *testing.T) {
 var sink byte
 
 func init() {
-	children["touch poison"] = func([]string) error {
+	uffdtest.Children["touch poison"] = func([]string) error {
 		os.Stderr.Close() // the runtime's report of the signal is not for the log
 		f, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeaturePoison})
 		if err != nil {
 			return nil
 		}
-		m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), 0)
+		m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
 		if err != nil {
 			return nil
 		}

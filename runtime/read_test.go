@@ -2,15 +2,18 @@ package userfaultfd_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,22 +31,22 @@ func waiting(t testing.TB, f *userfaultfd.File) int {
 
 // faulting returns a userfaultfd and memory with as many threads waiting for
 // its first pages as is asked for. They are let go when the test ends.
-func faulting(t *testing.T, c userfaultfd.Config, pages, threads int) (*userfaultfd.File, *userfaultfd.Mapping) {
+func faulting(t *testing.T, c userfaultfd.Config, pages, threads int) (*userfaultfd.File, *memory.Mapping) {
 	t.Helper()
-	f := openConfig(t, c)
-	m := mapMemory(t, userfaultfd.Anonymous, pages)
-	register(t, f, m, userfaultfd.RegisterMissing)
+	f := uffdtest.OpenConfig(t, c)
+	m := uffdtest.Map(t, memory.Anonymous, pages)
+	uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 	var all []<-chan error
 	for i := range threads {
-		all = append(all, touch(m.Page(i), m.PageSize(), false))
+		all = append(all, uffdtest.Touch(m.Page(i), m.PageSize(), false))
 	}
 	t.Cleanup(func() {
 		f.Close() // lets them all go
 		for _, done := range all {
-			within(t, "a touch", done)
+			uffdtest.Within(t, "a touch", done)
 		}
 	})
-	eventually(t, "the threads to fault", func() bool { return waiting(t, f) == threads })
+	uffdtest.Eventually(t, "the threads to fault", func() bool { return waiting(t, f) == threads })
 	return f, m
 }
 
@@ -78,23 +81,23 @@ func TestRead(t *testing.T) {
 		}
 	})
 	t.Run("wants room for a message", func(t *testing.T) {
-		f := open(t, 0)
+		f := uffdtest.Open(t, 0)
 		if n, err := f.Read(nil); n != 0 || !errors.Is(err, unix.EINVAL) {
 			t.Errorf("Read: %d, %v; want 0 and EINVAL", n, err)
 		}
 	})
 	t.Run("tells which thread waits, with FeatureThreadID", func(t *testing.T) {
-		f := open(t, userfaultfd.FeatureThreadID)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
-		register(t, f, m, userfaultfd.RegisterMissing)
-		done, tid := onThread(func() error { return touchNow(m.Range(), m.PageSize(), false) })
-		if p := fault(t, f); int(p.ThreadID) != tid {
+		f := uffdtest.Open(t, userfaultfd.FeatureThreadID)
+		m := uffdtest.Map(t, memory.Anonymous, 1)
+		uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+		done, tid := uffdtest.OnThread(func() error { return uffdtest.TouchNow(m.Range(), m.PageSize(), false) })
+		if p := uffdtest.Fault(t, f); int(p.ThreadID) != tid {
 			t.Errorf("thread %d, want %d", p.ThreadID, tid)
 		}
 		if _, err := f.Zeropage(m.Range(), 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := within(t, "the touch", done); err != nil {
+		if err := uffdtest.Within(t, "the touch", done); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -104,22 +107,22 @@ func TestRead(t *testing.T) {
 			name, features = "tells the byte's address, with FeatureExactAddress", userfaultfd.FeatureExactAddress
 		}
 		t.Run(name, func(t *testing.T) {
-			f := open(t, features)
-			m := mapMemory(t, userfaultfd.Anonymous, 1)
-			register(t, f, m, userfaultfd.RegisterMissing)
+			f := uffdtest.Open(t, features)
+			m := uffdtest.Map(t, memory.Anonymous, 1)
+			uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 			at := m.Range().Start + 77
-			done := during(func() error { return carry(at, false) })
+			done := uffdtest.During(func() error { return uffdtest.Carry(at, false) })
 			want := m.Range().Start
 			if exact && exactAddresses {
 				want = at
 			}
-			if p := fault(t, f); p.Address != want {
+			if p := uffdtest.Fault(t, f); p.Address != want {
 				t.Errorf("fault at %#x, want %#x", p.Address, want)
 			}
 			if _, err := f.Zeropage(m.Range(), 0); err != nil {
 				t.Fatal(err)
 			}
-			if err := within(t, "the touch", done); err != nil {
+			if err := uffdtest.Within(t, "the touch", done); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -129,7 +132,7 @@ func TestRead(t *testing.T) {
 func TestReadDeadline(t *testing.T) {
 	var buf [1]userfaultfd.Msg
 	t.Run("ends a read that waits", func(t *testing.T) {
-		f := open(t, 0)
+		f := uffdtest.Open(t, 0)
 		if err := f.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
 			t.Fatal(err)
 		}
@@ -138,11 +141,11 @@ func TestReadDeadline(t *testing.T) {
 		}
 	})
 	t.Run("ends a read that was waiting before it was set", func(t *testing.T) {
-		f := open(t, 0)
-		done := during(func() error { _, err := f.Read(buf[:]); return err })
-		asleep(t, done)
+		f := uffdtest.Open(t, 0)
+		done := uffdtest.During(func() error { _, err := f.Read(buf[:]); return err })
+		uffdtest.Asleep(t, done)
 		f.SetReadDeadline(time.Unix(1, 0))
-		if err := within(t, "the read", done); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := uffdtest.Within(t, "the read", done); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Read: %v, want ErrDeadlineExceeded", err)
 		}
 	})
@@ -159,115 +162,106 @@ func TestReadDeadline(t *testing.T) {
 	})
 }
 
-func TestReadContext(t *testing.T) {
-	var buf [1]userfaultfd.Msg
-	t.Run("ends with the context's error, and loses no message", func(t *testing.T) {
-		f := open(t, 0)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
-		register(t, f, m, userfaultfd.RegisterMissing)
-		ctx, cancel := context.WithCancel(context.Background())
-		done := during(func() error { _, err := f.ReadContext(ctx, buf[:]); return err })
-		asleep(t, done)
-		cancel()
-		if err := within(t, "the read", done); !errors.Is(err, context.Canceled) {
-			t.Fatalf("ReadContext: %v, want Canceled", err)
+func TestReadOfBlocking(t *testing.T) {
+	f := uffdtest.OpenConfig(t, userfaultfd.Config{Blocking: true})
+	t.Run("is refused, and says what to do", func(t *testing.T) {
+		n, err := f.Read(make([]userfaultfd.Msg, 1))
+		if n != 0 || !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "Config.Blocking") {
+			t.Errorf("Read: %d, %v; want EINVAL and a word on Config.Blocking", n, err)
 		}
-		touched := touch(m.Range(), m.PageSize(), false)
-		if p := fault(t, f); p.Address != m.Range().Start {
-			t.Errorf("fault at %#x, want %#x", p.Address, m.Range().Start)
-		}
-		if _, err := f.Zeropage(m.Range(), 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := within(t, "the touch", touched); err != nil {
-			t.Fatal(err)
-		}
-	})
-	t.Run("ends at once when the context is done before", func(t *testing.T) {
-		f := open(t, 0)
-		ctx, cancel := context.WithTimeout(context.Background(), 0)
-		defer cancel()
-		if n, err := f.ReadContext(ctx, buf[:]); n != 0 || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("ReadContext: %d, %v; want 0 and DeadlineExceeded", n, err)
-		}
-	})
-	t.Run("leaves other readers and the deadline alone", func(t *testing.T) {
-		f := open(t, 0)
-		f.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-		ctx, cancel := context.WithCancel(context.Background())
-		one := during(func() error { _, err := f.ReadContext(ctx, make([]userfaultfd.Msg, 1)); return err })
-		asleep(t, one) // it has its turn
-		other := during(func() error { _, err := f.Read(make([]userfaultfd.Msg, 1)); return err })
-		asleep(t, other)
-		cancel()
-		if err := within(t, "the read", one); !errors.Is(err, context.Canceled) {
-			t.Errorf("ReadContext: %v, want Canceled", err)
-		}
-		if err := within(t, "the other read", other); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("Read: %v, want ErrDeadlineExceeded", err)
-		}
-	})
-}
-
-func TestBlockingRead(t *testing.T) {
-	var buf [1]userfaultfd.Msg
-	blocking := userfaultfd.Config{Blocking: true}
-	t.Run("brings messages", func(t *testing.T) {
-		f, m := faulting(t, blocking, 1, 1)
-		if !f.Blocking() {
-			t.Error("Blocking is false")
-		}
-		if n, err := f.Read(buf[:]); n != 1 || err != nil || buf[0].Pagefault().Address != m.Range().Start {
-			t.Errorf("Read: %d, %v, %v", n, err, &buf[0])
-		}
-	})
-	t.Run("goes on after signals", func(t *testing.T) {
-		f := openConfig(t, blocking)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
-		register(t, f, m, userfaultfd.RegisterMissing)
-		done, tid := onThread(func() error { _, err := f.Read(buf[:]); return err })
-		disturb(tid)
-		asleep(t, done)
-		touched := touch(m.Range(), m.PageSize(), false)
-		if err := within(t, "the read", done); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Zeropage(m.Range(), 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := within(t, "the touch", touched); err != nil {
-			t.Fatal(err)
-		}
-	})
-	t.Run("knows no deadline and no context", func(t *testing.T) {
-		f := openConfig(t, blocking)
 		if err := f.SetReadDeadline(time.Now()); !errors.Is(err, os.ErrNoDeadline) {
 			t.Errorf("SetReadDeadline: %v, want ErrNoDeadline", err)
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		if _, err := f.ReadContext(ctx, buf[:]); !errors.Is(err, os.ErrNoDeadline) {
-			t.Errorf("ReadContext: %v, want ErrNoDeadline", err)
+	})
+	t.Run("is for whoever it is handed to, whose reads block", func(t *testing.T) {
+		flags, err := unix.FcntlInt(uintptr(rawDescriptor(t, f)), unix.F_GETFL, 0)
+		if err != nil || flags&unix.O_NONBLOCK != 0 {
+			t.Errorf("flags %#x, %v", flags, err)
 		}
 	})
-	t.Run("leaves a duplicate blocking when it is ended by Close", func(t *testing.T) {
-		f := openConfig(t, blocking)
+	t.Run("works once a File is made of it", func(t *testing.T) {
 		dup, err := f.Dup()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer dup.Close()
-		done := during(func() error { _, err := f.Read(buf[:]); return err })
-		asleep(t, done)
-		if err := f.Close(); err != nil {
+		g, err := userfaultfd.FromFile(dup)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := within(t, "the read", done); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("Read: %v, want ErrClosed", err)
-		}
-		flags, err := unix.FcntlInt(dup.Fd(), unix.F_GETFL, 0)
-		if err != nil || flags&unix.O_NONBLOCK != 0 {
-			t.Errorf("flags of the duplicate: %#x, %v", flags, err)
+		defer g.Close()
+		g.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := g.Read(make([]userfaultfd.Msg, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read: %v, want ErrDeadlineExceeded", err)
 		}
 	})
+}
+
+// TestReadsTakeTurns has several goroutines read; each message goes to one.
+func TestReadsTakeTurns(t *testing.T) {
+	f, _ := faulting(t, userfaultfd.Config{}, 4, 4)
+	var all []<-chan error
+	for range 4 {
+		all = append(all, uffdtest.During(func() error {
+			_, err := f.Read(make([]userfaultfd.Msg, 1))
+			return err
+		}))
+	}
+	for _, done := range all {
+		if err := uffdtest.Within(t, "a read", done); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestReadWithoutPreadv2 reads where a seccomp filter refuses preadv2(2), each
+// in its own way, and where the kernel is older than what it is asked for.
+func TestReadWithoutPreadv2(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EOPNOTSUPP} {
+		t.Run("because of "+unix.ErrnoName(errno), func(t *testing.T) {
+			uffdtest.Open(t, 0)
+			runChild(t, "no preadv2", strconv.Itoa(int(errno)))
+		})
+	}
+}
+
+func init() {
+	uffdtest.Children["no preadv2"] = func(args []string) error {
+		errno, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		if err := filterCall(unix.SYS_PREADV2, unix.Errno(errno)); err != nil {
+			return err
+		}
+		f, err := userfaultfd.Open(userfaultfd.Config{})
+		if err != nil {
+			return err
+		}
+		m, err := memory.Map(memory.Anonymous, os.Getpagesize(), 0)
+		if err != nil {
+			return err
+		}
+		if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
+			return err
+		}
+		for range 2 {
+			touched := uffdtest.Touch(m.Range(), m.PageSize(), false)
+			var buf [1]userfaultfd.Msg
+			f.SetReadDeadline(time.Now().Add(uffdtest.Deadline))
+			if _, err := f.Read(buf[:]); err != nil {
+				return err
+			}
+			if _, err := f.Zeropage(m.Range(), 0); err != nil {
+				return err
+			}
+			if err := <-touched; err != nil {
+				return err
+			}
+			if err := memory.Discard(m.Range()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }

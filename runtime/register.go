@@ -20,12 +20,12 @@ import (
 // one in more modes), unix.EPERM (a shared mapping that may never be written),
 // unix.ENOMEM (no memory, or the process is gone). See UFFDIO_REGISTER(2const).
 func (f *File) Register(r Range, mode RegisterMode) (Ioctls, error) {
-	if err := f.acquire(); err != nil {
+	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_REGISTER", Range: r, Err: err}
 	}
-	defer f.release()
+	defer f.fd.Release()
 	arg := uffd.UffdioRegister{Range: r.abi(), Mode: uint64(mode)}
-	if errno := ioctl(f.fd, uffd.UFFDIO_REGISTER, unsafe.Pointer(&arg)); errno != 0 {
+	if errno := ioctl(f.fd.Int, uffd.UFFDIO_REGISTER, unsafe.Pointer(&arg)); errno != 0 {
 		return 0, &Error{Op: "UFFDIO_REGISTER", Range: r, Err: errno}
 	}
 	return Ioctls(arg.Ioctls), nil
@@ -38,12 +38,12 @@ func (f *File) Register(r Range, mode RegisterMode) (Ioctls, error) {
 // Errors: unix.EINVAL (alignment, length, kind of memory, nothing mapped),
 // unix.ENOMEM (no memory, or the process is gone). See UFFDIO_UNREGISTER(2const).
 func (f *File) Unregister(r Range) error {
-	if err := f.acquire(); err != nil {
+	if err := f.fd.Acquire(); err != nil {
 		return &Error{Op: "UFFDIO_UNREGISTER", Range: r, Err: err}
 	}
-	defer f.release()
+	defer f.fd.Release()
 	arg := r.abi()
-	if errno := ioctl(f.fd, uffd.UFFDIO_UNREGISTER, unsafe.Pointer(&arg)); errno != 0 {
+	if errno := ioctl(f.fd.Int, uffd.UFFDIO_UNREGISTER, unsafe.Pointer(&arg)); errno != 0 {
 		return &Error{Op: "UFFDIO_UNREGISTER", Range: r, Err: errno}
 	}
 	return nil

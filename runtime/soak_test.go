@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 )
 
 // TestNothingLeaks opens, registers, faults and closes ten thousand times (a
 // tenth of that in short mode), and counts descriptors, threads and mappings.
 func TestNothingLeaks(t *testing.T) {
-	open(t, userfaultfd.FeatureEventRemove)
+	uffdtest.Open(t, userfaultfd.FeatureEventRemove)
 	rounds := 10_000
 	if testing.Short() {
 		rounds /= 10
@@ -22,16 +24,16 @@ func TestNothingLeaks(t *testing.T) {
 	defer close(touch)
 	go func() {
 		for r := range touch {
-			touched <- touchNow(r, os.Getpagesize(), false)
+			touched <- uffdtest.TouchNow(r, os.Getpagesize(), false)
 		}
 	}()
 	round := func(i int) {
-		c := userfaultfd.Config{Features: userfaultfd.FeatureEventRemove, Blocking: i%2 == 0}
+		c := userfaultfd.Config{Features: userfaultfd.FeatureEventRemove}
 		f, err := userfaultfd.Open(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := userfaultfd.Map(userfaultfd.Memory(i/2%2), os.Getpagesize(), 0) // anonymous, shmem
+		m, err := memory.Map(memory.Kind(i/2%2), os.Getpagesize(), 0) // anonymous, shmem
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,5 +86,5 @@ func resources(t *testing.T) map[string]int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]int{"descriptors": descriptors(), "threads": len(threads), "mappings": bytes.Count(maps, []byte("\n"))}
+	return map[string]int{"descriptors": uffdtest.Descriptors(), "threads": len(threads), "mappings": bytes.Count(maps, []byte("\n"))}
 }

@@ -8,41 +8,14 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
+	"unsafe"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
-
-// socketpair returns two ends of a unix socket of a kind (unix.SOCK_STREAM),
-// for as long as the test runs.
-func socketpair(t testing.TB, kind int) (a, b *net.UnixConn) {
-	t.Helper()
-	here, there := socketFiles(t, kind)
-	return fileConn(t, here), fileConn(t, there)
-}
-
-// socketFiles returns two ends of a unix socket, for other programs too: they
-// block.
-func socketFiles(t testing.TB, kind int) (a, b *os.File) {
-	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return os.NewFile(uintptr(fds[0]), "socket"), os.NewFile(uintptr(fds[1]), "socket")
-}
-
-// fileConn makes a connection of a socket, which is closed.
-func fileConn(t testing.TB, file *os.File) *net.UnixConn {
-	t.Helper()
-	conn, err := net.FileConn(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file.Close()
-	t.Cleanup(func() { conn.Close() })
-	return conn.(*net.UnixConn)
-}
 
 func TestSendToAndReceiveFrom(t *testing.T) {
 	for _, s := range []struct {
@@ -52,13 +25,13 @@ func TestSendToAndReceiveFrom(t *testing.T) {
 		for _, blocking := range []bool{false, true} {
 			name := "over " + s.name
 			if blocking {
-				name += ", blocking"
+				name += ", opened as blocking"
 			}
 			t.Run(name, func(t *testing.T) {
-				f := openConfig(t, userfaultfd.Config{Features: userfaultfd.FeatureEventRemove, Blocking: blocking})
-				m := mapMemory(t, userfaultfd.Anonymous, 1)
-				register(t, f, m, userfaultfd.RegisterMissing)
-				here, there := socketpair(t, s.kind)
+				f := uffdtest.OpenConfig(t, userfaultfd.Config{Features: userfaultfd.FeatureEventRemove, Blocking: blocking})
+				m := uffdtest.Map(t, memory.Anonymous, 1)
+				uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+				here, there := uffdtest.Socketpair(t, s.kind)
 				if err := f.SendTo(here, []byte("hello")); err != nil {
 					t.Fatal(err)
 				}
@@ -68,11 +41,11 @@ func TestSendToAndReceiveFrom(t *testing.T) {
 					t.Fatalf("ReceiveFrom: %q, %v", p[:n], err)
 				}
 				defer g.Close()
-				if g.Features() != f.Features() || g.Blocking() != blocking {
-					t.Errorf("received with features %v, blocking %v", g.Features(), g.Blocking())
+				if g.Features() != f.Features() {
+					t.Errorf("received with features %v, want %v", g.Features(), f.Features())
 				}
 				f.Close() // what was sent goes on without it
-				done := touch(m.Range(), m.PageSize(), false)
+				done := uffdtest.Touch(m.Range(), m.PageSize(), false)
 				var buf [1]userfaultfd.Msg
 				if _, err := g.Read(buf[:]); err != nil {
 					t.Fatal(err)
@@ -80,16 +53,16 @@ func TestSendToAndReceiveFrom(t *testing.T) {
 				if _, err := g.Copy(buf[0].Pagefault().Address, bytes.Repeat([]byte{4}, m.PageSize()), 0); err != nil {
 					t.Fatal(err)
 				}
-				if err := within(t, "the touch", done); err != nil {
+				if err := uffdtest.Within(t, "the touch", done); err != nil {
 					t.Fatal(err)
 				}
-				filled(t, m.Bytes(), 4)
+				uffdtest.Filled(t, m.Bytes(), 4)
 			})
 		}
 	}
 	t.Run("sends a zero byte where there is nothing else to say", func(t *testing.T) {
-		f := open(t, 0)
-		here, there := socketpair(t, unix.SOCK_STREAM)
+		f := uffdtest.Open(t, 0)
+		here, there := uffdtest.Socketpair(t, unix.SOCK_STREAM)
 		if err := f.SendTo(here, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -101,33 +74,47 @@ func TestSendToAndReceiveFrom(t *testing.T) {
 		g.Close()
 	})
 	t.Run("leaves Close alone while the receiver does not read", func(t *testing.T) {
-		f := open(t, 0)
-		here, _ := socketpair(t, unix.SOCK_STREAM)
-		sent := during(func() error { return f.SendTo(here, make([]byte, 8<<20)) })
-		asleep(t, sent)
-		if err := within(t, "Close", during(f.Close)); err != nil {
-			t.Error(err)
+		for _, s := range []struct {
+			name string
+			kind int
+			more []byte // what is sent beside the descriptor
+		}{
+			{"what comes after the descriptor", unix.SOCK_STREAM, make([]byte, 8<<20)},
+			{"the descriptor itself", unix.SOCK_SEQPACKET, nil},
+		} {
+			t.Run(s.name, func(t *testing.T) {
+				f := uffdtest.Open(t, 0)
+				here, _ := uffdtest.Socketpair(t, s.kind)
+				if s.more == nil {
+					fillSocket(t, here)
+				}
+				sent := uffdtest.During(func() error { return f.SendTo(here, s.more) })
+				uffdtest.Asleep(t, sent)
+				if err := uffdtest.Within(t, "Close", uffdtest.During(f.Close)); err != nil {
+					t.Error(err)
+				}
+				here.Close()
+				uffdtest.Within(t, "SendTo", sent)
+			})
 		}
-		here.Close()
-		within(t, "SendTo", sent)
 	})
 	t.Run("tells of a packet that there was no room for, and leaks no descriptor", func(t *testing.T) {
-		f := open(t, 0)
-		here, there := socketpair(t, unix.SOCK_SEQPACKET)
+		f := uffdtest.Open(t, 0)
+		here, there := uffdtest.Socketpair(t, unix.SOCK_SEQPACKET)
 		if err := f.SendTo(here, []byte("a long message")); err != nil {
 			t.Fatal(err)
 		}
-		before := descriptors()
+		before := uffdtest.Descriptors()
 		if g, _, err := userfaultfd.ReceiveFrom(there, make([]byte, 4)); g != nil || !errors.Is(err, unix.EMSGSIZE) {
 			t.Errorf("ReceiveFrom: %v, %v; want EMSGSIZE", g, err)
 		}
-		if after := descriptors(); after != before {
+		if after := uffdtest.Descriptors(); after != before {
 			t.Errorf("%d descriptors before, %d after", before, after)
 		}
 	})
 	t.Run("fails on a socket that is closed", func(t *testing.T) {
-		f := open(t, 0)
-		here, there := socketpair(t, unix.SOCK_STREAM)
+		f := uffdtest.Open(t, 0)
+		here, there := uffdtest.Socketpair(t, unix.SOCK_STREAM)
 		there.Close()
 		if err := f.SendTo(here, nil); !errors.Is(err, unix.EPIPE) {
 			t.Errorf("SendTo: %v, want EPIPE", err)
@@ -141,7 +128,7 @@ func TestSendToAndReceiveFrom(t *testing.T) {
 func TestReceiveFromTakesNothingElse(t *testing.T) {
 	send := func(t *testing.T, p []byte, fds ...int) *net.UnixConn {
 		t.Helper()
-		here, there := socketpair(t, unix.SOCK_STREAM)
+		here, there := uffdtest.Socketpair(t, unix.SOCK_STREAM)
 		if _, _, err := here.WriteMsgUnix(p, unix.UnixRights(fds...), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -163,32 +150,32 @@ func TestReceiveFromTakesNothingElse(t *testing.T) {
 	} {
 		t.Run("a message with "+test.name+" is ENOTTY, and leaks none", func(t *testing.T) {
 			there := send(t, []byte("x"), test.fds...)
-			before := descriptors()
+			before := uffdtest.Descriptors()
 			var p [1]byte
 			f, n, err := userfaultfd.ReceiveFrom(there, p[:])
 			if f != nil || n != 1 || !errors.Is(err, unix.ENOTTY) {
 				t.Errorf("ReceiveFrom: %v, %d, %v; want ENOTTY", f, n, err)
 			}
-			if after := descriptors(); after != before {
+			if after := uffdtest.Descriptors(); after != before {
 				t.Errorf("%d descriptors before, %d after", before, after)
 			}
 		})
 	}
 	t.Run("the userfaultfd is found among others", func(t *testing.T) {
-		f := open(t, 0)
+		f := uffdtest.Open(t, 0)
 		dup, err := f.Dup()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer dup.Close()
 		there := send(t, []byte("x"), other, int(dup.Fd()), other)
-		before := descriptors()
+		before := uffdtest.Descriptors()
 		var p [1]byte
 		g, _, err := userfaultfd.ReceiveFrom(there, p[:])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if after := descriptors(); after != before+1 {
+		if after := uffdtest.Descriptors(); after != before+1 {
 			t.Errorf("%d descriptors before, %d after, want one more", before, after)
 		}
 		g.Close()
@@ -200,9 +187,107 @@ func TestReceiveFromTakesNothingElse(t *testing.T) {
 	})
 }
 
+// TestReceiveFromLeaksNothing has a peer send descriptors in every way that it
+// can: none may stay open, whatever ReceiveFrom makes of the message.
+func TestReceiveFromLeaksNothing(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	other := int(null.Fd())
+	t.Run("from a packet of no bytes", func(t *testing.T) {
+		here, there := uffdtest.Socketpair(t, unix.SOCK_SEQPACKET)
+		before := uffdtest.Descriptors()
+		for range 5 {
+			sendEmpty(t, here, other, other, other)
+			if _, _, err := userfaultfd.ReceiveFrom(there, make([]byte, 8)); !errors.Is(err, unix.ENOTTY) {
+				t.Errorf("ReceiveFrom: %v, want ENOTTY", err)
+			}
+		}
+		if after := uffdtest.Descriptors(); after != before {
+			t.Errorf("%d descriptors before, %d after", before, after)
+		}
+	})
+	t.Run("and a userfaultfd in one is received", func(t *testing.T) {
+		f := uffdtest.Open(t, 0)
+		here, there := uffdtest.Socketpair(t, unix.SOCK_SEQPACKET)
+		sendEmpty(t, here, rawDescriptor(t, f))
+		g, n, err := userfaultfd.ReceiveFrom(there, make([]byte, 8))
+		if err != nil || n != 0 {
+			t.Fatalf("ReceiveFrom: %d, %v", n, err)
+		}
+		g.Close()
+	})
+	t.Run("from a socket with SO_PASSPIDFD", func(t *testing.T) {
+		f := uffdtest.Open(t, 0)
+		here, there := uffdtest.Socketpair(t, unix.SOCK_STREAM)
+		raw, err := there.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSPIDFD, 1) })
+		if errors.Is(err, unix.ENOPROTOOPT) {
+			t.Skip("SO_PASSPIDFD (Linux 6.5)")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := uffdtest.Descriptors()
+		for range 3 {
+			if err := f.SendTo(here, nil); err != nil {
+				t.Fatal(err)
+			}
+			g, _, err := userfaultfd.ReceiveFrom(there, make([]byte, 8))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Close()
+		}
+		if after := uffdtest.Descriptors(); after != before {
+			t.Errorf("%d descriptors before, %d after", before, after)
+		}
+	})
+}
+
+// sendEmpty sends a packet of no bytes with descriptors, which the net package
+// cannot.
+func sendEmpty(t *testing.T, c *net.UnixConn, fds ...int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rights := unix.UnixRights(fds...)
+	msg := unix.Msghdr{Control: &rights[0]}
+	msg.SetControllen(len(rights))
+	var errno unix.Errno
+	raw.Control(func(fd uintptr) {
+		_, _, errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&msg)), 0)
+	})
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+}
+
+// fillSocket sends packets until the receiver's queue is full.
+func fillSocket(t *testing.T, c *net.UnixConn) {
+	t.Helper()
+	packet := make([]byte, 1<<10)
+	for {
+		c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		if _, err := c.Write(packet); errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.SetWriteDeadline(time.Time{})
+}
+
 func TestNewFile(t *testing.T) {
 	t.Run("takes over a descriptor that is negotiated", func(t *testing.T) {
-		f := open(t, userfaultfd.FeatureThreadID)
+		f := uffdtest.Open(t, userfaultfd.FeatureThreadID)
 		dup, err := f.Dup()
 		if err != nil {
 			t.Fatal(err)
@@ -217,17 +302,17 @@ func TestNewFile(t *testing.T) {
 				t.Errorf("Dup has flags %#x, %v", flags, err)
 			}
 		})
-		g, err := userfaultfd.DupFile(dup)
+		g, err := userfaultfd.FromFile(dup)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer g.Close()
-		if g.Features() != userfaultfd.FeatureThreadID || g.Ioctls() != f.Ioctls() || g.Blocking() {
-			t.Errorf("features %v, operations %v, blocking %v", g.Features(), g.Ioctls(), g.Blocking())
+		if g.Features() != userfaultfd.FeatureThreadID || g.Ioctls() != f.Ioctls() {
+			t.Errorf("features %v, operations %v", g.Features(), g.Ioctls())
 		}
 	})
 	t.Run("sets close-on-exec", func(t *testing.T) {
-		fd, err := unix.Dup(rawDescriptor(t, open(t, 0)))
+		fd, err := unix.Dup(rawDescriptor(t, uffdtest.Open(t, 0)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,6 +322,20 @@ func TestNewFile(t *testing.T) {
 		}
 		defer g.Close()
 		if flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("flags %#x", flags)
+		}
+	})
+	t.Run("makes the open file non-blocking", func(t *testing.T) {
+		fd, err := unix.Dup(rawDescriptor(t, uffdtest.OpenConfig(t, userfaultfd.Config{Blocking: true})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := userfaultfd.NewFile(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		if flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); flags&unix.O_NONBLOCK == 0 {
 			t.Errorf("flags %#x", flags)
 		}
 	})
@@ -260,7 +359,7 @@ func TestNewFile(t *testing.T) {
 	})
 	for _, flags := range []uintptr{unix.O_CLOEXEC, unix.O_CLOEXEC | unix.O_NONBLOCK} {
 		t.Run(fmt.Sprintf("refuses a descriptor before its handshake, of flags %#x", flags), func(t *testing.T) {
-			open(t, 0) // or skip
+			uffdtest.Open(t, 0) // or skip
 			fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, flags, 0, 0)
 			if errno != 0 {
 				t.Fatalf("userfaultfd(2): %v", errno)

@@ -12,13 +12,13 @@ import (
 //
 // Errors: unix.EINVAL (alignment, length). See UFFDIO_WAKE(2const).
 func (f *File) Wake(r Range) error {
-	if err := f.acquire(); err != nil {
+	if err := f.fd.Acquire(); err != nil {
 		return &Error{Op: "UFFDIO_WAKE", Range: r, Err: err}
 	}
-	defer f.release()
+	defer f.fd.Release()
 	arg := r.abi()
 	// Waking takes a walk over the waiting threads, whatever r's length.
-	if errno := rawIoctl(f.fd, uffd.UFFDIO_WAKE, unsafe.Pointer(&arg)); errno != 0 {
+	if errno := rawIoctl(f.fd.Int, uffd.UFFDIO_WAKE, unsafe.Pointer(&arg)); errno != 0 {
 		return &Error{Op: "UFFDIO_WAKE", Range: r, Err: errno}
 	}
 	return nil

@@ -21,17 +21,17 @@ import (
 // unix.ENOENT (not registered), unix.ENOMEM, unix.ESRCH (the process is
 // gone). See UFFDIO_ZEROPAGE(2const).
 func (f *File) Zeropage(r Range, mode ZeropageMode) (n uint64, err error) {
-	if err := f.acquire(); err != nil {
+	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_ZEROPAGE", Range: r, Err: err}
 	}
-	defer f.release()
+	defer f.fd.Release()
 	for {
 		arg := uffd.UffdioZeropage{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
 		var errno unix.Errno
 		if isShort(arg.Range.Len) {
-			errno = rawIoctl(f.fd, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
+			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
 		} else {
-			errno = ioctl(f.fd, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
+			errno = ioctl(f.fd.Int, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
 		}
 		if errno == 0 {
 			return r.Len, nil

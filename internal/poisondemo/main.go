@@ -8,6 +8,7 @@ import (
 	"os"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/memory"
 )
 
 func main() {
@@ -28,7 +29,7 @@ func run() error {
 		return err
 	}
 	defer f.Close()
-	m, err := userfaultfd.Map(userfaultfd.Anonymous, 3*os.Getpagesize(), 0)
+	m, err := memory.Map(memory.Anonymous, 3*os.Getpagesize(), 0)
 	if err != nil {
 		return err
 	}
@@ -47,8 +48,8 @@ func run() error {
 	fmt.Printf("\nuserfaultfd opened (%s); three pages of %d bytes at %#x, the middle one poisoned\n", how, m.PageSize(), m.Range().Start)
 	for i := range 3 {
 		var value byte
-		err := userfaultfd.Guard(m.Range(), func() { value = m.Bytes()[i*m.PageSize()+42] })
-		var access *userfaultfd.AccessError
+		err := memory.Guard(m.Range(), func() { value = m.Bytes()[i*m.PageSize()+42] })
+		var access *memory.AccessError
 		switch {
 		case errors.As(err, &access):
 			fmt.Printf("page %d  %v  a read raised SIGBUS at %#x, caught as an error\n", i, m.Page(i), access.Address)

@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"os"
 
-	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/probe"
 )
 
 func main() {
-	s, err := userfaultfd.Probe()
-	if writeErr := s.WriteTable(os.Stdout); writeErr != nil {
+	s, err := probe.Kernel()
+	if writeErr := writeTable(os.Stdout, s); writeErr != nil {
 		err = writeErr
 	}
 	if err != nil {

@@ -1,6 +1,9 @@
-package userfaultfd
+package memory
 
-import "golang.org/x/sys/unix"
+import (
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
 
 // PopulateRead makes the kernel read every page of r of this process, so that
 // each is there afterwards, as if it had been touched; faults are delivered
@@ -12,14 +15,14 @@ import "golang.org/x/sys/unix"
 // once, with FeatureSigbus too), unix.EHWPOISON (a poisoned page),
 // unix.ENOMEM (not mapped throughout), unix.EINVAL (alignment, or memory that
 // cannot be populated), unix.EAGAIN (the kernel could not allocate memory).
-// [UnsupportedError] before Linux 5.14. See madvise(2).
-func PopulateRead(r Range) error { return populate(r, unix.MADV_POPULATE_READ) }
+// [userfaultfd.UnsupportedError] before Linux 5.14. See madvise(2).
+func PopulateRead(r userfaultfd.Range) error { return populate(r, unix.MADV_POPULATE_READ) }
 
 // PopulateWrite is [PopulateRead] that writes, without changing a byte:
 // private memory gets pages of its own, and write-protected pages fault.
-func PopulateWrite(r Range) error { return populate(r, unix.MADV_POPULATE_WRITE) }
+func PopulateWrite(r userfaultfd.Range) error { return populate(r, unix.MADV_POPULATE_WRITE) }
 
-func populate(r Range, advice uintptr) error {
+func populate(r userfaultfd.Range, advice uintptr) error {
 	for {
 		switch errno := madvise(r, advice); {
 		case errno == 0:
@@ -27,14 +30,14 @@ func populate(r Range, advice uintptr) error {
 		case errno == unix.EINTR:
 			continue
 		case errno == unix.EINVAL && !knowsPopulate():
-			return &UnsupportedError{Name: "MADV_POPULATE_READ and MADV_POPULATE_WRITE", Since: "5.14"}
+			return &userfaultfd.UnsupportedError{Name: "MADV_POPULATE_READ and MADV_POPULATE_WRITE", Since: "5.14"}
 		default:
-			return &Error{Op: "madvise", Range: r, Err: errno}
+			return &userfaultfd.Error{Op: "madvise", Range: r, Err: errno}
 		}
 	}
 }
 
-func madvise(r Range, advice uintptr) unix.Errno {
+func madvise(r userfaultfd.Range, advice uintptr) unix.Errno {
 	start, length := uintptr(r.Start), uintptr(r.Len)
 	if uint64(start) != r.Start || uint64(length) != r.Len {
 		return unix.EINVAL // beyond the addresses of a program of 32 bits
@@ -46,18 +49,5 @@ func madvise(r Range, advice uintptr) unix.Errno {
 // knowsPopulate reports whether the kernel knows the advice: an empty range
 // of known advice is no error.
 func knowsPopulate() bool {
-	return madvise(Range{}, unix.MADV_POPULATE_READ) == 0
-}
-
-// Discard takes the pages of r of this process away (MADV_DONTNEED), and
-// poison with them; private memory is missing again. With FeatureEventRemove
-// it waits until the REMOVE message was read.
-//
-// Errors: unix.EINVAL (alignment, locked memory), unix.ENOMEM (not mapped
-// throughout). Huge pages can be discarded since Linux 5.18. See madvise(2).
-func Discard(r Range) error {
-	if errno := madvise(r, unix.MADV_DONTNEED); errno != 0 {
-		return &Error{Op: "madvise", Range: r, Err: errno}
-	}
-	return nil
+	return madvise(userfaultfd.Range{}, unix.MADV_POPULATE_READ) == 0
 }

@@ -1,29 +1,31 @@
-package userfaultfd_test
+package probe_test
 
 import (
-	"errors"
 	"os"
-	"strings"
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/sys"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
+	"github.com/zuffd/uffd/runtime/probe"
 )
 
 func TestProbe(t *testing.T) {
-	kernel := everything(t)
-	reserveHugePages(t)
-	before := descriptors()
-	s, err := userfaultfd.Probe()
+	kernel := uffdtest.Everything(t)
+	uffdtest.ReserveHugePages(t)
+	before := uffdtest.Descriptors()
+	s, err := probe.Kernel()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Run("leaves nothing behind", func(t *testing.T) {
-		if after := descriptors(); after != before {
+		if after := uffdtest.Descriptors(); after != before {
 			t.Errorf("%d descriptors before, %d after", before, after)
 		}
 	})
 	t.Run("tells what the kernel has", func(t *testing.T) {
-		if s.Features&^userfaultfd.FeatureSigbus != kernel || s.Kernel != userfaultfd.KernelRelease() || s.PageSize != os.Getpagesize() {
+		if s.Features&^userfaultfd.FeatureSigbus != kernel || s.Kernel != sys.Release() || s.PageSize != os.Getpagesize() {
 			t.Errorf("got %v of Linux %s, want %v", s.Features, s.Kernel, kernel)
 		}
 		const always = userfaultfd.IoctlRegister | userfaultfd.IoctlUnregister | userfaultfd.IoctlAPI
@@ -51,45 +53,25 @@ func TestProbe(t *testing.T) {
 		}
 		for _, r := range s.Ranges {
 			t.Run(r.Memory.String()+" as "+r.Mode.String(), func(t *testing.T) {
-				skipUnsupported(t, r.Err)
-				needs := missing(r.Memory)
+				uffdtest.SkipUnsupported(t, r.Err)
+				needs := uffdtest.Missing(r.Memory)
 				switch r.Mode {
 				case userfaultfd.RegisterWP:
-					needs |= protectable(r.Memory)
+					needs |= uffdtest.Protectable(r.Memory)
 				case userfaultfd.RegisterMinor:
-					needs |= minor(r.Memory)
+					needs |= uffdtest.Minor(r.Memory)
 				}
-				works := kernel&needs == needs && (r.Memory != userfaultfd.Anonymous || r.Mode != userfaultfd.RegisterMinor)
-				if pageSize(r.Memory) == 0 {
+				works := kernel&needs == needs && (r.Memory != memory.Anonymous || r.Mode != userfaultfd.RegisterMinor)
+				if memory.PageSize(r.Memory) == 0 {
 					works = false
 				}
 				if works != (r.Err == nil) {
 					t.Fatalf("%v; want it to work: %v", r.Err, works)
 				}
-				if want := operationsOn(r.Memory, r.Mode, kernel); works && r.Ioctls != want {
+				if want := uffdtest.OperationsOn(r.Memory, r.Mode, kernel); works && r.Ioctls != want {
 					t.Errorf("operations %v, want %v", r.Ioctls, want)
 				}
 			})
 		}
 	})
-	t.Run("writes a table", func(t *testing.T) {
-		var b strings.Builder
-		if err := s.WriteTable(&b); err != nil {
-			t.Fatal(err)
-		}
-		for _, w := range []string{"Linux " + s.Kernel, "EVENT_FORK", "since Linux 4.11", "system call", "anonymous"} {
-			if !strings.Contains(b.String(), w) {
-				t.Errorf("it does not say %q:\n%s", w, &b)
-			}
-		}
-		if err := s.WriteTable(brokenWriter{}); !errors.Is(err, errBroken) {
-			t.Errorf("to a broken writer: %v", err)
-		}
-	})
 }
-
-var errBroken = errors.New("broken")
-
-type brokenWriter struct{}
-
-func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }

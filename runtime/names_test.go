@@ -62,17 +62,6 @@ func TestParse(t *testing.T) {
 	if text := "REGISTER|POISON|API|0x10000000000"; ioctls.String() != text {
 		t.Errorf("Ioctls: %v, want %s", ioctls, text)
 	}
-	if got, err := userfaultfd.ParseIoctls(ioctls.String()); got != ioctls || err != nil {
-		t.Errorf("ParseIoctls: %v, %v", got, err)
-	}
-	b, err := json.Marshal(ioctls)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var back userfaultfd.Ioctls
-	if err := json.Unmarshal(b, &back); back != ioctls || err != nil {
-		t.Errorf("through JSON %s: %v, %v", b, back, err)
-	}
 }
 
 // FuzzParseFeatures reads any text; what it understands has to survive being
@@ -89,24 +78,6 @@ func FuzzParseFeatures(f *testing.F) {
 			t.Errorf("%q is %v, and that is %v, %v", s, v, again, err)
 		}
 	})
-}
-
-func TestReleaseLess(t *testing.T) {
-	for _, test := range []struct {
-		a, b string
-		want bool
-	}{
-		{"5.7", "5.10", true},
-		{"5.10", "5.7", false},
-		{"6.12.107-cloud-amd64", "6.12", false},
-		{"6.18.44-fc-v595", "7.3", true},
-		{"7.3-rc1", "7.3", false}, // a candidate has what is coming
-		{"", "4.3", true},
-	} {
-		if got := userfaultfd.ReleaseLess(test.a, test.b); got != test.want {
-			t.Errorf("%q before %q: %v, want %v", test.a, test.b, got, test.want)
-		}
-	}
 }
 
 func TestParseFdinfo(t *testing.T) {

@@ -1,47 +1,20 @@
-package userfaultfd
+package memory
 
 import (
 	"fmt"
 	"math/bits"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"unsafe"
 
+	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
 )
-
-// A Memory is a kind of memory, as userfaultfd tells kinds apart: which modes
-// and operations work depends on it.
-type Memory int
-
-// The kinds of memory that [Map] maps.
-const (
-	Anonymous     Memory = iota // private and anonymous; may become transparent huge pages
-	Shmem                       // shared, of a memfd
-	Hugetlb                     // private huge pages of the system's pool
-	HugetlbShared               // shared huge pages, of a memfd
-)
-
-// memoryNames has the name of each kind.
-var memoryNames = [...]string{"anonymous", "shmem", "hugetlb", "hugetlb-shared"}
-
-// String returns "anonymous", "shmem", "hugetlb" or "hugetlb-shared".
-func (m Memory) String() string {
-	if m < 0 || int(m) >= len(memoryNames) {
-		return fmt.Sprintf("Memory(%d)", int(m))
-	}
-	return memoryNames[m]
-}
-
-func (m Memory) huge() bool   { return m == Hugetlb || m == HugetlbShared }
-func (m Memory) shared() bool { return m == Shmem || m == HugetlbShared }
 
 // A Mapping is memory outside Go's heap, mapped readable and writable, that
 // no page has been touched of. It has to be closed; the collector does not.
 type Mapping struct {
-	kind     Memory
+	kind     Kind
 	pageSize int
 	align    int
 	memfd    *os.File // of shared memory
@@ -64,20 +37,17 @@ type Mapping struct {
 // unix.ENODEV. Where the system has too few huge pages in its pool, it is
 // unix.ENOMEM; see /proc/sys/vm/nr_hugepages. See mmap(2) and
 // memfd_create(2).
-func Map(kind Memory, size, pageSize int) (*Mapping, error) {
+func Map(kind Kind, size, pageSize int) (*Mapping, error) {
 	system := os.Getpagesize()
 	if pageSize == 0 {
-		pageSize = system
-		if kind.huge() {
-			pageSize = defaultHugePageSize()
-		}
+		pageSize = PageSize(kind)
 	}
 	unit := system // what size is to be a multiple of
 	if kind.huge() {
 		unit = pageSize
 	}
 	switch {
-	case kind < 0 || int(kind) >= len(memoryNames):
+	case kind < 0 || int(kind) >= len(kindNames):
 		return nil, mapError(kind, fmt.Errorf("%w: no such kind of memory", unix.EINVAL))
 	case pageSize == 0:
 		return nil, mapError(kind, fmt.Errorf("%w: this kernel has no huge pages", unix.EINVAL))
@@ -105,7 +75,7 @@ func Map(kind Memory, size, pageSize int) (*Mapping, error) {
 // Alias maps the memory of a shared mapping a second time. Neither the
 // registrations nor the page tables are shared: what is written through the
 // alias of a range registered with RegisterMinor can be put in place with
-// [File.Continue]. It is aligned as m is. Private memory has no alias:
+// [userfaultfd.File.Continue]. It is aligned as m is. Private memory has no alias:
 // unix.EINVAL.
 func (m *Mapping) Alias() (*Mapping, error) {
 	if m.memfd == nil || m.bytes == nil {
@@ -129,7 +99,7 @@ func (m *Mapping) Alias() (*Mapping, error) {
 func (m *Mapping) Bytes() []byte { return m.bytes }
 
 // Range returns where the memory is.
-func (m *Mapping) Range() Range { return RangeOf(m.bytes) }
+func (m *Mapping) Range() userfaultfd.Range { return userfaultfd.RangeOf(m.bytes) }
 
 // PageSize returns the size in bytes of the pages that operations on this
 // memory count in.
@@ -137,15 +107,15 @@ func (m *Mapping) PageSize() int { return m.pageSize }
 
 // Page returns the range of page i, from 0 on; the zero Range where the memory
 // has no such page.
-func (m *Mapping) Page(i int) Range {
+func (m *Mapping) Page(i int) userfaultfd.Range {
 	if i < 0 || i >= len(m.bytes)/max(m.pageSize, 1) {
-		return Range{}
+		return userfaultfd.Range{}
 	}
-	return Range{m.Range().Start + uint64(i)*uint64(m.pageSize), uint64(m.pageSize)}
+	return userfaultfd.Range{Start: m.Range().Start + uint64(i)*uint64(m.pageSize), Len: uint64(m.pageSize)}
 }
 
 // Kind returns the kind of memory.
-func (m *Mapping) Kind() Memory { return m.kind }
+func (m *Mapping) Kind() Kind { return m.kind }
 
 // File returns the memfd of shared memory, which stays m's; nil for private
 // memory.
@@ -163,7 +133,7 @@ func (m *Mapping) Close() error {
 		}
 	})
 	if err != nil {
-		return &Error{Op: "munmap", Err: err}
+		return &userfaultfd.Error{Op: "munmap", Err: err}
 	}
 	return nil
 }
@@ -215,7 +185,7 @@ func munmap(b []byte) error {
 	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))
 }
 
-func newMemfd(kind Memory, size, pageSize int) (*os.File, error) {
+func newMemfd(kind Kind, size, pageSize int) (*os.File, error) {
 	flags := unix.MFD_CLOEXEC
 	if kind.huge() {
 		flags |= unix.MFD_HUGETLB | hugeFlag(pageSize)
@@ -236,22 +206,6 @@ func newMemfd(kind Memory, size, pageSize int) (*os.File, error) {
 // memfd_create(2): its binary logarithm from bit 26 on.
 func hugeFlag(pageSize int) int { return bits.TrailingZeros(uint(pageSize)) << unix.MAP_HUGE_SHIFT }
 
-// defaultHugePageSize returns the size of the huge pages that a program gets
-// when it names none, in bytes, or 0 where the kernel has none.
-func defaultHugePageSize() int {
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if value, ok := strings.CutPrefix(line, "Hugepagesize:"); ok {
-			kb, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
-			return kb << 10
-		}
-	}
-	return 0
-}
-
-func mapError(kind Memory, err error) error {
-	return &Error{Op: "mmap " + kind.String(), Err: err}
+func mapError(kind Kind, err error) error {
+	return &userfaultfd.Error{Op: "mmap " + kind.String(), Err: err}
 }

@@ -1,4 +1,4 @@
-package userfaultfd_test
+package pagemap_test
 
 import (
 	"fmt"
@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
+	"github.com/zuffd/uffd/runtime/pagemap"
 )
 
 // BenchmarkScan measures a walk over 4,096 pages that finds those written
@@ -13,20 +16,20 @@ import (
 // the pages is not timed.
 func BenchmarkScan(b *testing.B) {
 	const pages, regions = 4096, 512
-	program := compileC(b, "scan.c")
+	program := uffdtest.CompileC(b, "scan.c")
 	for _, written := range []struct {
 		name   string
 		stride int // every stride-th page is written, none if 0
 	}{{"clean", 0}, {"1%", 100}, {"10%", 10}, {"all", 1}} {
 		b.Run(written.name, func(b *testing.B) {
-			f := open(b, userfaultfd.FeatureWPAsync)
-			m := mapMemory(b, userfaultfd.Anonymous, pages)
-			fill(m.Bytes())
-			register(b, f, m, userfaultfd.RegisterWP)
-			if err := f.WriteProtect(m.Range(), userfaultfd.WriteProtectWP); err != nil {
+			f := uffdtest.Open(b, userfaultfd.FeatureWPAsync)
+			m := uffdtest.Map(b, memory.Anonymous, pages)
+			uffdtest.Fill(m.Bytes())
+			uffdtest.Register(b, f, m, userfaultfd.RegisterWP)
+			if err := f.WriteProtect(m.Range()); err != nil {
 				b.Fatal(err)
 			}
-			pagemap := openPagemap(b)
+			pagemaps := openPagemap(b)
 
 			want := 0
 			write := func(int) error {
@@ -38,25 +41,24 @@ func BenchmarkScan(b *testing.B) {
 				return nil
 			}
 			write(0)
-			walker := userfaultfd.NewWalker(pagemap, userfaultfd.Scan{}, make([]userfaultfd.PageRegion, regions))
+			buf := make([]pagemap.Region, regions)
 			walk := func(int) error {
-				walker.Reset(userfaultfd.ScanWritten(m.Range(), true))
 				got := uint64(0)
-				for walker.Next() {
-					got += walker.Region().Range().Len
-				}
-				if err := walker.Err(); err != nil {
-					return err
+				for region, err := range pagemaps.Walk(pagemap.Written(m.Range(), true), buf) {
+					if err != nil {
+						return err
+					}
+					got += region.Range().Len
 				}
 				if got != uint64(want*m.PageSize()) {
 					return fmt.Errorf("%d bytes were written, want %d", got, want*m.PageSize())
 				}
 				return nil
 			}
-			onCPU(b, usableCPUs(b)[0])
-			peer := startPeer(b, program, strconv.Itoa(pages), strconv.Itoa(written.stride), strconv.Itoa(regions))
-			c := comparison{round: walk, reset: write, c: peer}
-			c.run(b, 1)
+			uffdtest.OnCPU(b, uffdtest.UsableCPUs(b)[0])
+			peer := uffdtest.StartPeer(b, program, strconv.Itoa(pages), strconv.Itoa(written.stride), strconv.Itoa(regions))
+			c := uffdtest.Comparison{Round: walk, Reset: write, C: peer}
+			c.Run(b, 1)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package userfaultfd_test
+package uffdtest
 
 import (
 	"bytes"
@@ -8,16 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// compileC compiles a program in testdata with the machine's C compiler, and
+// CompileC compiles a program in testdata with the machine's C compiler, and
 // returns where it is. The package's own edition of the headers is found by
 // #include "linux/...", the kernel's by #include <linux/...>. Without a
 // compiler or the kernel's headers the test is skipped.
-func compileC(t testing.TB, source string, flags ...string) string {
+func CompileC(t testing.TB, source string, flags ...string) string {
 	t.Helper()
 	cc := ""
 	for _, name := range []string{os.Getenv("CC"), "cc", "gcc", "clang"} {
@@ -30,7 +29,7 @@ func compileC(t testing.TB, source string, flags ...string) string {
 		t.Skip("no C compiler: neither $CC, cc, gcc nor clang can be run")
 	}
 	program := filepath.Join(t.TempDir(), strings.TrimSuffix(source, ".c"))
-	args := append([]string{"-std=gnu11", "-Wall", "-Wextra", "-O2", "-pthread", "-iquote", "../headers", "-o", program}, flags...)
+	args := append([]string{"-std=gnu11", "-Wall", "-Wextra", "-O2", "-pthread", "-iquote", headers(t), "-o", program}, flags...)
 	cmd := exec.Command(cc, append(args, filepath.Join("testdata", source))...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
@@ -43,17 +42,17 @@ func compileC(t testing.TB, source string, flags ...string) string {
 	return program
 }
 
-// startWithSocket starts a program that has the other end of a unix socket as
+// StartWithSocket starts a program that has the other end of a unix socket as
 // descriptor 3.
-func startWithSocket(t testing.TB, program string, args ...string) (*exec.Cmd, *net.UnixConn) {
+func StartWithSocket(t testing.TB, program string, args ...string) (*exec.Cmd, *net.UnixConn) {
 	t.Helper()
-	ours, theirs := socketFiles(t, unix.SOCK_STREAM)
-	return start(t, program, args, theirs), unixConn(t, ours)
+	ours, theirs := SocketFiles(t, unix.SOCK_STREAM)
+	return Start(t, program, args, theirs), UnixConn(t, ours)
 }
 
-// start starts a program that has files as its descriptors from 3 on; here
+// Start starts a program that has files as its descriptors from 3 on; here
 // they are closed. It is killed when the test ends, unless it has ended before.
-func start(t testing.TB, program string, args []string, files ...*os.File) *exec.Cmd {
+func Start(t testing.TB, program string, args []string, files ...*os.File) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Stderr = os.Stderr
@@ -73,10 +72,16 @@ func start(t testing.TB, program string, args []string, files ...*os.File) *exec
 	return cmd
 }
 
-// unixConn is fileConn with the deadline of tests, until another is set.
-func unixConn(t testing.TB, file *os.File) *net.UnixConn {
+// headers returns the directory of the project's edition of the kernel's
+// headers, from a package's directory.
+func headers(t testing.TB) string {
 	t.Helper()
-	conn := fileConn(t, file)
-	conn.SetDeadline(time.Now().Add(deadline))
-	return conn
+	for dir := "."; ; dir = filepath.Join("..", dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "headers")
+		}
+		if len(dir) > 64 {
+			t.Fatal("no go.mod above the test's directory")
+		}
+	}
 }

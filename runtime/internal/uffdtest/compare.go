@@ -1,4 +1,4 @@
-package userfaultfd_test
+package uffdtest
 
 import (
 	"net"
@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onCPU keeps this process, and what it starts, on one CPU until the benchmark
+// OnCPU keeps this process, and what it starts, on one CPU until the benchmark
 // ends. Both sides of a comparison then meet the
 // same caches, and no thread on another CPU whose TLB has to be flushed.
-func onCPU(b *testing.B, cpu int) {
+func OnCPU(b *testing.B, cpu int) {
 	b.Helper()
-	cpus := usableCPUs(b)
+	cpus := UsableCPUs(b)
 	setAffinity(cpu)
 	procs := runtime.GOMAXPROCS(1)
 	b.Cleanup(func() {
@@ -26,8 +26,8 @@ func onCPU(b *testing.B, cpu int) {
 	})
 }
 
-// usableCPUs returns the numbers of the CPUs that this process may use.
-func usableCPUs(b *testing.B) (cpus []int) {
+// UsableCPUs returns the numbers of the CPUs that this process may use.
+func UsableCPUs(b *testing.B) (cpus []int) {
 	b.Helper()
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -55,43 +55,43 @@ func setAffinity(cpus ...int) {
 	}
 }
 
-// A cPeer is a C program that does a benchmark's work when it is told to: for
+// A Peer is a C program that does a benchmark's work when it is told to: for
 // "N" on its socket it does N operations and answers with numbers. Nothing
 // here allocates, as that would count as the benchmark's.
-type cPeer struct {
-	conn   *net.UnixConn
+type Peer struct {
+	Conn   *net.UnixConn
 	buf    [64]byte
 	answer []byte // what is left of it, in buf
 }
 
-func startPeer(b *testing.B, program string, args ...string) *cPeer {
+func StartPeer(b *testing.B, program string, args ...string) *Peer {
 	b.Helper()
-	_, conn := startWithSocket(b, program, args...)
-	return &cPeer{conn: conn}
+	_, conn := StartWithSocket(b, program, args...)
+	return &Peer{Conn: conn}
 }
 
 // do has the program do n operations, and returns its answer: how many
 // nanoseconds they took.
-func (p *cPeer) do(b *testing.B, n int) time.Duration {
-	p.ask(b, n)
-	return time.Duration(p.number(b))
+func (p *Peer) do(b *testing.B, n int) time.Duration {
+	p.Ask(b, n)
+	return time.Duration(p.Number(b))
 }
 
-// ask has the program do n operations; number then returns the numbers of its
+// Ask has the program do n operations; Number then returns the numbers of its
 // answer, one after the other.
-func (p *cPeer) ask(b *testing.B, n int) {
-	p.conn.SetDeadline(time.Now().Add(deadline))
-	if _, err := p.conn.Write(append(strconv.AppendInt(p.buf[:0], int64(n), 10), '\n')); err != nil {
+func (p *Peer) Ask(b *testing.B, n int) {
+	p.Conn.SetDeadline(time.Now().Add(Deadline))
+	if _, err := p.Conn.Write(append(strconv.AppendInt(p.buf[:0], int64(n), 10), '\n')); err != nil {
 		b.Fatal(err)
 	}
-	got, err := p.conn.Read(p.buf[:])
+	got, err := p.Conn.Read(p.buf[:])
 	if err != nil {
 		b.Fatalf("waiting for the C program's answer: %v", err)
 	}
 	p.answer = p.buf[:got]
 }
 
-func (p *cPeer) number(b *testing.B) (n int64) {
+func (p *Peer) Number(b *testing.B) (n int64) {
 	i := 0
 	for ; i < len(p.answer) && '0' <= p.answer[i] && p.answer[i] <= '9'; i++ {
 		n = n*10 + int64(p.answer[i]-'0')
@@ -103,20 +103,20 @@ func (p *cPeer) number(b *testing.B) (n int64) {
 	return n
 }
 
-// A comparison is the same work in Go and in C.
-type comparison struct {
-	round, reset func(n int) error // in Go; a round does n operations
-	c, lone      *cPeer            // in C; lone, which may be nil, with one thread
+// A Comparison is the same work in Go and in C.
+type Comparison struct {
+	Round, Reset func(n int) error // in Go; a round does n operations
+	C, Lone      *Peer             // in C; lone, which may be nil, with one thread
 }
 
-// run does b.N operations in rounds of at most size, each in Go and then in C,
+// Run does b.N operations in rounds of at most size, each in Go and then in C,
 // and reports the medians of the rounds. The reset after each round is not
 // timed.
 //
 // The benchmark's own clock runs on through resets and through C's turn, so
 // that -benchtime is the time that all of it takes; ns/op is not from that
 // clock.
-func (c *comparison) run(b *testing.B, size int) {
+func (c *Comparison) Run(b *testing.B, size int) {
 	rounds := b.N/size + 1
 	ours, theirs, lone := make([]float64, 0, rounds), make([]float64, 0, rounds), make([]float64, 0, rounds)
 	c.turn(b, size) // meets cold caches, and page tables that are not there yet
@@ -130,38 +130,38 @@ func (c *comparison) run(b *testing.B, size int) {
 		lone = append(lone, float64(took[2])/float64(n))
 	}
 	b.StopTimer()
-	report(b, median(ours), median(theirs))
-	if c.lone != nil {
-		b.ReportMetric(median(ours)/median(lone), "ratio-to-lone-C")
+	Report(b, Median(ours), Median(theirs))
+	if c.Lone != nil {
+		b.ReportMetric(Median(ours)/Median(lone), "ratio-to-lone-C")
 	}
 }
 
 // turn does n operations in Go, in C and in C with one thread.
-func (c *comparison) turn(b *testing.B, n int) (took [3]time.Duration) {
+func (c *Comparison) turn(b *testing.B, n int) (took [3]time.Duration) {
 	start := time.Now()
-	err := c.round(n)
+	err := c.Round(n)
 	took[0] = time.Since(start)
 	if err == nil {
-		err = c.reset(n)
+		err = c.Reset(n)
 	}
 	if err != nil {
 		b.Fatal(err)
 	}
-	took[1] = c.c.do(b, n)
-	if c.lone != nil {
-		took[2] = c.lone.do(b, n)
+	took[1] = c.C.do(b, n)
+	if c.Lone != nil {
+		took[2] = c.Lone.do(b, n)
 	}
 	return took
 }
 
-// report reports what an operation took in Go and in C, in nanoseconds.
-func report(b *testing.B, ours, theirs float64) {
+// Report reports what an operation took in Go and in C, in nanoseconds.
+func Report(b *testing.B, ours, theirs float64) {
 	b.ReportMetric(ours, "ns/op")
 	b.ReportMetric(theirs, "C-ns/op")
 	b.ReportMetric(ours/theirs, "ratio-to-C")
 }
 
-func median(v []float64) float64 {
+func Median(v []float64) float64 {
 	slices.Sort(v)
 	return (v[len(v)/2] + v[(len(v)-1)/2]) / 2
 }

@@ -1,9 +1,11 @@
-package userfaultfd
+package memory
 
 import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
 )
 
 // Guard calls f and returns nil, or an [AccessError] if f touched memory of r
@@ -19,7 +21,7 @@ import (
 //   - A system call that is given memory of r fails with EFAULT instead.
 //
 // A fault outside r, and any other panic of f, stays a panic.
-func Guard(r Range, f func()) (err error) {
+func Guard(r userfaultfd.Range, f func()) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer func() {
 		debug.SetPanicOnFault(old)
@@ -52,5 +54,5 @@ type AccessError struct {
 
 // Error says the address and what can be the matter with it.
 func (e *AccessError) Error() string {
-	return fmt.Sprintf("userfaultfd: the page at %#x is poisoned, not mapped or protected", e.Address)
+	return fmt.Sprintf("memory: the page at %#x is poisoned, not mapped or protected", e.Address)
 }

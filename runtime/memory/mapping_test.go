@@ -1,4 +1,4 @@
-package userfaultfd_test
+package memory_test
 
 import (
 	"bytes"
@@ -10,21 +10,23 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
 func TestMap(t *testing.T) {
-	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
-		m := mapMemory(t, kind, 2)
-		if m.Kind() != kind || m.PageSize() != pageSize(kind) || len(m.Bytes()) != 2*m.PageSize() {
+	uffdtest.EachKind(t, func(t *testing.T, kind memory.Kind) {
+		m := uffdtest.Map(t, kind, 2)
+		if m.Kind() != kind || m.PageSize() != memory.PageSize(kind) || len(m.Bytes()) != 2*m.PageSize() {
 			t.Errorf("%v of %d bytes in pages of %d", m.Kind(), len(m.Bytes()), m.PageSize())
 		}
 		if r := m.Range(); r.Start%uint64(m.PageSize()) != 0 || r.Len != uint64(len(m.Bytes())) || m.Page(1).End() != r.End() {
 			t.Errorf("range %v, page 1 %v", r, m.Page(1))
 		}
-		filled(t, m.Bytes(), 0)
+		uffdtest.Filled(t, m.Bytes(), 0)
 		m.Bytes()[len(m.Bytes())-1] = 1
-		shared := kind == userfaultfd.Shmem || kind == userfaultfd.HugetlbShared
+		shared := kind == memory.Shmem || kind == memory.HugetlbShared
 		alias, err := m.Alias()
 		if !shared {
 			if !errors.Is(err, unix.EINVAL) || m.File() != nil {
@@ -42,7 +44,7 @@ func TestMap(t *testing.T) {
 	})
 	t.Run("aligns to a larger page", func(t *testing.T) {
 		const large = 4 << 20
-		m, err := userfaultfd.Map(userfaultfd.Anonymous, 3*os.Getpagesize(), large)
+		m, err := memory.Map(memory.Anonymous, 3*os.Getpagesize(), large)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,11 +52,11 @@ func TestMap(t *testing.T) {
 		if m.Range().Start%large != 0 || m.PageSize() != os.Getpagesize() {
 			t.Errorf("at %v, in pages of %d", m.Range(), m.PageSize())
 		}
-		filled(t, m.Bytes(), 0)
+		uffdtest.Filled(t, m.Bytes(), 0)
 	})
 	t.Run("aligns an alias as the mapping", func(t *testing.T) {
 		const large = 4 << 20
-		m, err := userfaultfd.Map(userfaultfd.Shmem, os.Getpagesize(), large)
+		m, err := memory.Map(memory.Shmem, os.Getpagesize(), large)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +71,7 @@ func TestMap(t *testing.T) {
 		}
 	})
 	t.Run("has no page outside it", func(t *testing.T) {
-		m := mapMemory(t, userfaultfd.Anonymous, 2)
+		m := uffdtest.Map(t, memory.Anonymous, 2)
 		for _, i := range []int{-1, 2} {
 			if got := m.Page(i); got != (userfaultfd.Range{}) {
 				t.Errorf("Page(%d): %v", i, got)
@@ -78,7 +80,7 @@ func TestMap(t *testing.T) {
 	})
 	t.Run("unmaps all of it, once", func(t *testing.T) {
 		for _, align := range []int{0, 1 << 20} {
-			m, err := userfaultfd.Map(userfaultfd.Shmem, os.Getpagesize(), align)
+			m, err := memory.Map(memory.Shmem, os.Getpagesize(), align)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +93,7 @@ func TestMap(t *testing.T) {
 			if m.Bytes() != nil {
 				t.Error("there are bytes after Close")
 			}
-			if err := touchNow(r, os.Getpagesize(), false); err == nil {
+			if err := uffdtest.TouchNow(r, os.Getpagesize(), false); err == nil {
 				t.Error("the memory is still mapped")
 			}
 			if _, err := m.Alias(); !errors.Is(err, unix.EINVAL) {
@@ -103,7 +105,7 @@ func TestMap(t *testing.T) {
 		const align, rounds = 16 << 20, 64
 		before := virtualMemory(t)
 		for range rounds {
-			m, err := userfaultfd.Map(userfaultfd.Anonymous, os.Getpagesize(), align)
+			m, err := memory.Map(memory.Anonymous, os.Getpagesize(), align)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,19 +120,19 @@ func TestMap(t *testing.T) {
 	page := os.Getpagesize()
 	for _, test := range []struct {
 		name           string
-		kind           userfaultfd.Memory
+		kind           memory.Kind
 		size, pageSize int
 	}{
-		{"no bytes", userfaultfd.Anonymous, 0, 0},
-		{"less than no bytes", userfaultfd.Shmem, -page, 0},
-		{"part of a page", userfaultfd.Anonymous, page + 1, 0},
-		{"part of a huge page", userfaultfd.Hugetlb, page, 0},
-		{"a page size that is no power of two", userfaultfd.Anonymous, 3 * page, 3 * page},
-		{"a page size below the system's", userfaultfd.Anonymous, page, page / 2},
+		{"no bytes", memory.Anonymous, 0, 0},
+		{"less than no bytes", memory.Shmem, -page, 0},
+		{"part of a page", memory.Anonymous, page + 1, 0},
+		{"part of a huge page", memory.Hugetlb, page, 0},
+		{"a page size that is no power of two", memory.Anonymous, 3 * page, 3 * page},
+		{"a page size below the system's", memory.Anonymous, page, page / 2},
 		{"an unknown kind of memory", 99, page, 0},
 	} {
 		t.Run("refuses "+test.name, func(t *testing.T) {
-			m, err := userfaultfd.Map(test.kind, test.size, test.pageSize)
+			m, err := memory.Map(test.kind, test.size, test.pageSize)
 			if m != nil || !errors.Is(err, unix.EINVAL) {
 				t.Errorf("got %v, want EINVAL", err)
 			}
@@ -153,75 +155,75 @@ func virtualMemory(t *testing.T) int {
 }
 
 func TestPopulate(t *testing.T) {
-	eachMemory(t, func(t *testing.T, kind userfaultfd.Memory) {
-		m := mapMemory(t, kind, 1)
+	uffdtest.EachKind(t, func(t *testing.T, kind memory.Kind) {
+		m := uffdtest.Map(t, kind, 1)
 		copy(m.Bytes(), bytes.Repeat([]byte{5}, len(m.Bytes())))
-		for _, populate := range []func(userfaultfd.Range) error{userfaultfd.PopulateRead, userfaultfd.PopulateWrite} {
+		for _, populate := range []func(userfaultfd.Range) error{memory.PopulateRead, memory.PopulateWrite} {
 			err := populate(m.Range())
-			skipUnsupported(t, err)
+			uffdtest.SkipUnsupported(t, err)
 			if err != nil {
 				t.Fatal(err)
 			}
-			filled(t, m.Bytes(), 5)
+			uffdtest.Filled(t, m.Bytes(), 5)
 		}
 	})
-	m := mapMemory(t, userfaultfd.Anonymous, 1)
-	skipUnsupported(t, userfaultfd.PopulateRead(m.Range()))
+	m := uffdtest.Map(t, memory.Anonymous, 1)
+	uffdtest.SkipUnsupported(t, memory.PopulateRead(m.Range()))
 	t.Run("of a part of a page is EINVAL", func(t *testing.T) {
-		if err := userfaultfd.PopulateRead(userfaultfd.Range{Start: m.Range().Start + 1, Len: 8}); !errors.Is(err, unix.EINVAL) {
+		if err := memory.PopulateRead(userfaultfd.Range{Start: m.Range().Start + 1, Len: 8}); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("got %v, want EINVAL", err)
 		}
 	})
 	if strconv.IntSize == 32 {
 		t.Run("of what a program of 32 bits cannot address is EINVAL", func(t *testing.T) {
 			r := userfaultfd.Range{Start: m.Range().Start + 1<<32, Len: m.Range().Len}
-			if err := userfaultfd.Discard(r); !errors.Is(err, unix.EINVAL) {
+			if err := memory.Discard(r); !errors.Is(err, unix.EINVAL) {
 				t.Errorf("Discard: %v, want EINVAL", err)
 			}
 		})
 	}
 	t.Run("goes on after signals", func(t *testing.T) {
-		f := open(t, 0)
-		m := mapMemory(t, userfaultfd.Anonymous, 1)
-		register(t, f, m, userfaultfd.RegisterMissing)
-		done, tid := onThread(func() error { return userfaultfd.PopulateRead(m.Range()) })
-		fault(t, f)
-		disturb(tid)
-		asleep(t, done)
+		f := uffdtest.Open(t, 0)
+		m := uffdtest.Map(t, memory.Anonymous, 1)
+		uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
+		done, tid := uffdtest.OnThread(func() error { return memory.PopulateRead(m.Range()) })
+		uffdtest.Fault(t, f)
+		uffdtest.Disturb(tid)
+		uffdtest.Asleep(t, done)
 		if _, err := f.Zeropage(m.Range(), 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := within(t, "populating", done); err != nil {
+		if err := uffdtest.Within(t, "populating", done); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("of what is not mapped is ENOMEM", func(t *testing.T) {
 		r := m.Range()
 		m.Close()
-		if err := userfaultfd.PopulateRead(r); !errors.Is(err, unix.ENOMEM) {
+		if err := memory.PopulateRead(r); !errors.Is(err, unix.ENOMEM) {
 			t.Errorf("got %v, want ENOMEM", err)
 		}
 	})
 }
 
 func TestGuard(t *testing.T) {
-	m := mapMemory(t, userfaultfd.Anonymous, 1)
+	m := uffdtest.Map(t, memory.Anonymous, 1)
 	t.Run("leaves faults as they were afterwards", func(t *testing.T) {
 		for _, was := range []bool{false, true} {
 			debug.SetPanicOnFault(was)
-			userfaultfd.Guard(m.Range(), func() {})
+			memory.Guard(m.Range(), func() {})
 			if is := debug.SetPanicOnFault(false); is != was {
 				t.Errorf("faults panic: %v before, %v after", was, is)
 			}
 		}
 	})
 	t.Run("lets what is not at fault pass", func(t *testing.T) {
-		if err := userfaultfd.Guard(m.Range(), func() { m.Bytes()[0]++ }); err != nil {
+		if err := memory.Guard(m.Range(), func() { m.Bytes()[0]++ }); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("leaves other panics, and faults elsewhere, panics", func(t *testing.T) {
-		other := mapMemory(t, userfaultfd.Anonymous, 1)
+		other := uffdtest.Map(t, memory.Anonymous, 1)
 		if err := unix.Mprotect(other.Bytes(), unix.PROT_NONE); err != nil {
 			t.Fatal(err)
 		}
@@ -237,8 +239,11 @@ func TestGuard(t *testing.T) {
 						t.Errorf("%s was swallowed", name)
 					}
 				}()
-				userfaultfd.Guard(m.Range(), f)
+				memory.Guard(m.Range(), f)
 			}()
 		}
 	})
 }
+
+// sink keeps what tests read.
+var sink byte

@@ -1,12 +1,26 @@
-package userfaultfd
+package sys
 
 import (
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-// releaseLess reports whether Linux release a ("5.7") came before b.
-func releaseLess(a, b string) bool {
+// Release returns the running kernel's release, as uname -r prints it.
+func Release() string {
+	u := Uname()
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+// Uname returns what uname(2) tells of the system.
+func Uname() (u unix.Utsname) {
+	unix.Uname(&u) // fails for no buffer of the program's own
+	return u
+}
+
+// ReleaseLess reports whether Linux release a ("5.7") came before b.
+func ReleaseLess(a, b string) bool {
 	am, an := releaseNumbers(a)
 	bm, bn := releaseNumbers(b)
 	return am < bm || am == bm && an < bn
