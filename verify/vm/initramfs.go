@@ -18,7 +18,7 @@ import (
 
 // packages are those whose tests are run in guests, relative to the module's
 // root.
-var packages = []string{"./runtime", "./verify/live", "./verify/btf"}
+var packages = []string{"./runtime", "./runtime/memory", "./runtime/pagemap", "./runtime/probe", "./verify/live", "./verify/btf"}
 
 // initPackage is the guest's init.
 const initPackage = "github.com/zuffd/uffd/verify/vm/init"
