@@ -6,7 +6,10 @@ export CGO_ENABLED ?= 0
 # The architectures of the bindings.
 ARCHES = 386 amd64 arm arm64 loong64 mips64le ppc64le riscv64 s390x
 
-.PHONY: all help generate check poison test lint verify vm results bench fuzz
+# The headers that the bindings are generated from.
+UAPI = linux/userfaultfd.h linux/fs.h
+
+.PHONY: all help generate check kernel poison test lint verify vm results bench fuzz
 
 all: generate poison ## regenerate the bindings, and poison a page before your eyes (the default)
 
@@ -20,6 +23,11 @@ check: ## fail, and show the difference, if a generated file is not what headers
 	@$(GO) run ./gen -check -arch all linux/userfaultfd.h
 	@$(GO) run ./gen -check -arch all -name pagemap linux/fs.h
 
+kernel: ## bring headers/ and the bindings up to a newer kernel; HEADERS=DIR is its include root, ARGS='-h'
+	@test -n "$(HEADERS)" || { echo "HEADERS=DIR, please: the include root of a newer kernel (make headers_install, or a distribution's package)"; exit 1; }
+	@$(GO) run ./gen/edition -sysroot "$(HEADERS)" $(ARGS) $(UAPI)
+	@$(GO) generate .
+
 poison: ## poison a page: what a touch of it raises, and that its neighbours still read
 	@$(GO) run ./internal/poisondemo
 
@@ -29,7 +37,8 @@ poison: ## poison a page: what a touch of it raises, and that its neighbours sti
 test: ## run every test that this machine can run
 	$(GO) test -count=1 work
 
-lint: ## gofmt, go vet on every architecture, staticcheck, tidy modules
+lint: ## gofmt, go vet on every architecture, staticcheck, tidy modules, documentation of every symbol
+	@$(GO) run ./gen -undescribed $(UAPI)
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	@for arch in $(ARCHES); do GOARCH=$$arch $(GO) vet work || exit 1; done
 	@$(GO) tool staticcheck work

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/zuffd/uffd/gen/internal/golang"
+	"github.com/zuffd/uffd/gen/internal/replace"
 	"github.com/zuffd/uffd/internal/abi"
 )
 
@@ -77,64 +78,12 @@ func mergeHeaders(models []*abi.Model) []*abi.Model {
 }
 
 // writeFiles replaces the files that changed, all of them or none.
-func writeFiles(files []*file) (err error) {
-	var staged []string
-	defer func() {
-		for _, tmp := range staged {
-			os.Remove(tmp) // those that were not renamed
-		}
-	}()
-	var todo []*file
+func writeFiles(files []*file) error {
+	var changed []replace.File
 	for _, f := range files {
-		if !f.changed() {
-			continue
-		}
-		tmp, err := stage(f.path, f.new)
-		if tmp != "" {
-			staged = append(staged, tmp)
-		}
-		if err != nil {
-			return fmt.Errorf("%s cannot be written: %w; no file was changed", f.path, err)
-		}
-		todo = append(todo, f)
-	}
-	for i, f := range todo {
-		if err := os.Rename(staged[i], f.path); err != nil {
-			undoErr := restore(todo[:i])
-			return errors.Join(fmt.Errorf("%s cannot be replaced: %w", f.path, err), undoErr)
+		if f.changed() {
+			changed = append(changed, replace.File{Path: f.path, Content: f.new})
 		}
 	}
-	return nil
-}
-
-// stage writes a file's new content beside it.
-func stage(path string, content []byte) (tmp string, err error) {
-	t, err := os.CreateTemp(filepath.Dir(path), ".gen-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = t.Write(content)
-	if err == nil {
-		err = t.Chmod(0o644)
-	}
-	if err == nil {
-		err = t.Sync()
-	}
-	if closeErr := t.Close(); err == nil {
-		err = closeErr
-	}
-	return t.Name(), err
-}
-
-// restore puts the old files back.
-func restore(files []*file) error {
-	var errs []error
-	for _, f := range files {
-		if f.missing {
-			errs = append(errs, os.Remove(f.path))
-		} else {
-			errs = append(errs, os.WriteFile(f.path, f.old, 0o644))
-		}
-	}
-	return errors.Join(errs...)
+	return replace.All(changed)
 }

@@ -27,11 +27,15 @@
 //	-json
 //		print the model instead, a JSON object a line for each architecture
 //	-check
-//		write nothing; exit with 1 and a unified diff where files differ
+//		write nothing; exit with 1 and a unified diff where files differ; name
+//		what this project's headers do not describe yet
+//	-undescribed
+//		write nothing; exit with 1 and the names of what this project's headers
+//		do not describe yet
 //	-diff OLDSYSROOT
 //		print what was added, removed or changed since OLDSYSROOT, a line each
 //
-// At most one of -json, -check and -diff is given.
+// At most one of -json, -check, -undescribed and -diff is given.
 //
 // The documentation in the files is always that of this project's own headers,
 // whichever headers are read: where those declare the same, the files are the
@@ -69,6 +73,7 @@ import (
 	"go/token"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -98,6 +103,7 @@ type options struct {
 	check   bool
 	diff    string
 	older   bool
+	todo    bool
 	headers []string
 }
 
@@ -118,6 +124,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.older, "older", false, "write files of a release older than this project's headers")
 	f.BoolVar(&o.json, "json", false, "print the ABI model as JSON")
 	f.BoolVar(&o.check, "check", false, "compare with the files on disk, write nothing")
+	f.BoolVar(&o.todo, "undescribed", false, "name what is not described yet, write nothing")
 	f.StringVar(&o.diff, "diff", "", "print the changes since `OLDSYSROOT`")
 	if err := f.Parse(args); err != nil {
 		return nil, flag.ErrHelp
@@ -155,7 +162,7 @@ func (o *options) wrong() string {
 	for _, f := range []struct {
 		name string
 		set  bool
-	}{{"-json", o.json}, {"-check", o.check}, {"-diff", o.diff != ""}} {
+	}{{"-json", o.json}, {"-check", o.check}, {"-undescribed", o.todo}, {"-diff", o.diff != ""}} {
 		if f.set {
 			instead = append(instead, f.name)
 		}
@@ -178,18 +185,32 @@ func run(args []string, stdout, stderr io.Writer) error {
 	switch {
 	case o.json:
 		return printJSON(stdout, models)
+	case o.todo:
+		if printUndescribed(stdout, o.sysroot, models) > 0 {
+			return errors.New("these symbols have no documentation yet")
+		}
+		return nil
 	case o.diff != "":
 		old, err := o.parse(o.diff)
 		if err != nil {
 			return err
 		}
-		return printChanges(stdout, old, models)
+		perHeader := len(o.arches)
+		for i := 0; i < len(models); i += perHeader {
+			for _, line := range abi.Changes(old[i:i+perHeader], models[i:i+perHeader]) {
+				fmt.Fprintln(stdout, line)
+			}
+		}
+		return nil
 	}
 	files, err := o.render(models)
 	if err != nil {
 		return err
 	}
 	if o.check {
+		if o.sysroot == "" {
+			printUndescribed(stdout, o.sysroot, models)
+		}
 		return checkFiles(stdout, files)
 	}
 	if err := o.refuseOlder(models); err != nil {
@@ -214,6 +235,21 @@ func (o *options) refuseOlder(models []*abi.Model) error {
 		}
 	}
 	return nil
+}
+
+// printUndescribed prints what of the headers is not described, and returns how
+// much that is.
+func printUndescribed(w io.Writer, sysroot string, models []*abi.Model) int {
+	seen := map[string]bool{}
+	for _, m := range models {
+		for _, symbol := range m.Undescribed(headers.Undescribed) {
+			if !seen[symbol] {
+				fmt.Fprintf(w, "%s is not described yet\n", path.Join(cmp.Or(sysroot, "headers"), symbol))
+			}
+			seen[symbol] = true
+		}
+	}
+	return len(seen)
 }
 
 // parse returns the model of every header for every architecture, those of

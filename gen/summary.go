@@ -43,20 +43,43 @@ func summarize(w io.Writer, sysroot string, models []*abi.Model, files []*file) 
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	return summarizeChanges(w, files)
+}
+
+// summarizeChanges tells what has changed in the files, once where it is the
+// same in all that there were.
+func summarizeChanges(w io.Writer, files []*file) error {
+	var lines []string
+	in := map[string][]string{}
+	before := 0
 	for _, f := range files {
-		if f.missing || !f.changed() {
+		if f.missing {
+			continue
+		}
+		before++
+		if !f.changed() {
 			continue
 		}
 		changes, err := golang.Changes(f.old, f.new)
 		if err != nil {
-			fmt.Fprintf(w, "%s: what was there is not comparable: %v\n", f.path, err)
-			continue
+			changes = []string{fmt.Sprintf("what was there is not comparable: %v", err)}
+		} else if len(changes) == 0 {
+			changes = []string{"only comments or order have changed"}
 		}
-		if len(changes) == 0 {
-			fmt.Fprintf(w, "%s: only comments or order have changed\n", f.path)
+		for _, line := range changes {
+			if in[line] == nil {
+				lines = append(lines, line)
+			}
+			in[line] = append(in[line], f.path)
 		}
-		for _, c := range changes {
-			fmt.Fprintf(w, "%s: %s\n", f.path, c)
+	}
+	for _, line := range lines {
+		where := strings.Join(in[line], ", ")
+		if len(in[line]) == before {
+			where = "all files"
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s\n", where, line); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -74,36 +97,4 @@ func omissions(all []abi.Omission) []string {
 	}
 	slices.Sort(lines)
 	return lines
-}
-
-// printChanges prints what has changed between two header trees, once where
-// it is the same on every architecture.
-func printChanges(w io.Writer, old, new []*abi.Model) error {
-	var order []string
-	arches := map[string][]string{}
-	for i := range new {
-		for _, c := range abi.Compare(old[i], new[i]) {
-			line := c.String()
-			if arches[line] == nil {
-				order = append(order, line)
-			}
-			arches[line] = append(arches[line], new[i].Arch)
-		}
-	}
-	all := 0
-	for _, m := range new {
-		if m.Header == new[0].Header {
-			all++
-		}
-	}
-	for _, line := range order {
-		prefix := ""
-		if len(arches[line]) != all {
-			prefix = strings.Join(arches[line], ",") + ": "
-		}
-		if _, err := fmt.Fprintln(w, prefix+line); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,6 +1,5 @@
 /*
- * PAGEMAP_SCAN, the part of linux/fs.h that goes with userfaultfd(2), as of
- * Linux 7.3.
+ * PAGEMAP_SCAN, the part of linux/fs.h that goes with userfaultfd(2).
  */
 #ifndef _LINUX_FS_H
 #define _LINUX_FS_H

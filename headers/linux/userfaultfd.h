@@ -1,6 +1,6 @@
 /*
- * userfaultfd(2), as of Linux 7.3: every constant and structure of its binary
- * interface, described in this project's own words.
+ * userfaultfd(2): every constant and structure of its binary interface,
+ * described in this project's own words.
  */
 #ifndef _LINUX_USERFAULTFD_H
 #define _LINUX_USERFAULTFD_H

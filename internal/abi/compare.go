@@ -1,6 +1,9 @@
 package abi
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Change is one difference between two models.
 type Change struct {
@@ -42,6 +45,29 @@ func Compare(old, new *Model) []Change {
 		}
 	}
 	return all
+}
+
+// Changes returns what has changed between models of several architectures, a
+// line each, once where it is the same on all: old[i] and new[i] are of one
+// architecture and header.
+func Changes(old, new []*Model) []string {
+	var changes []string
+	arches := map[string][]string{}
+	for i := range new {
+		for _, c := range Compare(old[i], new[i]) {
+			line := c.String()
+			if arches[line] == nil {
+				changes = append(changes, line)
+			}
+			arches[line] = append(arches[line], new[i].Arch)
+		}
+	}
+	for i, line := range changes {
+		if on := arches[line]; len(on) != len(new) {
+			changes[i] = strings.Join(on, ",") + ": " + line
+		}
+	}
+	return changes
 }
 
 // compare compares two lists by name and description.

@@ -85,8 +85,8 @@ func wrap(words []string) []string {
 
 // goWord returns the Go spelling of a word of documentation that is the name
 // of a constant, of a struct, or of a member of a struct. Members are named
-// with their struct, uffdio_copy.dst; what is documented inside that struct
-// calls them by their own name, Dst.
+// with their struct, pair.first; what is documented inside that struct calls
+// them by their own name, First.
 func (n *names) goWord(word string) string {
 	if c, ok := n.consts[word]; ok {
 		return c
