@@ -325,6 +325,7 @@ func TestWhatAPersonHasToDo(t *testing.T) {
 		{"a constant that is gone from some", "#define THING_SIZE_OLD	(3)", "#ifndef __arm__\n#define THING_SIZE_OLD 3\n#endif", "THING_SIZE_OLD is there on 386,amd64,arm64,loong64,mips64le,ppc64le,riscv64,s390x and not on arm"},
 		{"a type that these headers do not have", "struct thing_old {", "typedef __u16 __be16;\nstruct thing_net { __be16 port; };\nstruct thing_old {", "struct thing_net needs __be16, which these headers do not have"},
 		{"an enumerator made of what these headers do not have", "	THING_STATE_OFF\n", "	THING_STATE_OFF = __CHAR_BIT__\n", "the value of THING_STATE_OFF is made of __CHAR_BIT__"},
+		{"what Go would call the same", "struct thing_old {", "struct thing__old { __u32 a; };\nstruct Thing__old { __u32 a; };\nstruct thing_old {", "the bindings cannot have what"},
 		{"a struct of some architectures", "struct thing_old { __u32 nothing; };", "struct thing_old { __u32 nothing; };\n#ifdef __mips__\nstruct thing_odd { __u32 odd; };\n#endif", "thing_odd is there on mips64le and not on"},
 		{"a layout by byte order", "struct thing_old { __u32 nothing; };", "struct thing_old {\n#if __BYTE_ORDER__ == 1234\n	__u16 a; __u32 nothing;\n#else\n	__u32 nothing; __u16 a;\n#endif\n};", "struct thing_old needs __BYTE_ORDER__"},
 	} {

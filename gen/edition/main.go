@@ -46,6 +46,7 @@ import (
 	"strings"
 
 	"github.com/zuffd/uffd/gen/internal/cheader"
+	"github.com/zuffd/uffd/gen/internal/golang"
 	"github.com/zuffd/uffd/gen/internal/replace"
 	"github.com/zuffd/uffd/headers"
 	"github.com/zuffd/uffd/internal/abi"
@@ -215,6 +216,11 @@ func (e *edition) bringUp(header string, tree *cheader.Sysroot, sysroot string) 
 	got, err := e.parse(e.sysroot(), header, cheader.Arches())
 	if err != nil {
 		return nil, fmt.Errorf("what %s declares is not understood among these headers: %w", sysroot, err)
+	}
+	for _, m := range got {
+		if _, err := golang.Render(m, "uffd"); err != nil {
+			return nil, fmt.Errorf("the bindings cannot have what %s declares: %w", sysroot, err)
+		}
 	}
 	if differ := abi.Changes(new, only(got, e.arches)); len(differ) > 0 {
 		return nil, fmt.Errorf("%s cannot be brought up to %s; this is to be changed by hand:\n%s", header, sysroot, strings.Join(differ, "\n"))
