@@ -61,20 +61,12 @@ static void discard(long n)
 		DIE("madvise");
 }
 
-static void unprotect(long n)
+/* Other pages each round: which ones a process happens to have decides how well
+ * the caches hold what the kernel keeps of them. */
+static void refill(long n)
 {
-	(void)n;
-	struct uffdio_writeprotect arg = { .range = { memory, size } };
-	if (ioctl(fd, UFFDIO_WRITEPROTECT, &arg))
-		DIE("UFFDIO_WRITEPROTECT");
-}
-
-static void permit(long n)
-{
-	(void)n;
-	struct uffdio_rwprotect arg = { .range = { memory, size } };
-	if (ioctl(fd, UFFDIO_RWPROTECT, &arg))
-		DIE("UFFDIO_RWPROTECT");
+	discard(n);
+	memset((void *)memory, 1, size);
 }
 
 static void move_back(long n)
@@ -95,8 +87,8 @@ static const struct operation {
 	{ "continue", cont, discard, UFFD_FEATURE_MINOR_SHMEM, UFFDIO_REGISTER_MODE_MINOR, SHARED },
 	{ "poison", poison, discard, UFFD_FEATURE_POISON, UFFDIO_REGISTER_MODE_MISSING, EMPTY },
 	{ "wake", wake, nothing, 0, UFFDIO_REGISTER_MODE_MISSING, EMPTY },
-	{ "writeprotect", writeprotect, unprotect, UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP, FILLED },
-	{ "rwprotect", rwprotect, permit, UFFD_FEATURE_RWP, UFFDIO_REGISTER_MODE_RWP, FILLED },
+	{ "writeprotect", writeprotect, refill, UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP, FILLED },
+	{ "rwprotect", rwprotect, refill, UFFD_FEATURE_RWP, UFFDIO_REGISTER_MODE_RWP, FILLED },
 	{ "move", move, move_back, UFFD_FEATURE_MOVE, UFFDIO_REGISTER_MODE_MISSING, EMPTY },
 };
 

@@ -111,7 +111,8 @@ type Comparison struct {
 
 // Run does b.N operations in rounds of at most size, each in Go and then in C,
 // and reports the medians of the rounds. The reset after each round is not
-// timed.
+// timed. The ratio is the median of the rounds' ratios, not that of the medians:
+// a round in Go and the next in C share what the machine does beside them.
 //
 // The benchmark's own clock runs on through resets and through C's turn, so
 // that -benchtime is the time that all of it takes; ns/op is not from that
@@ -130,9 +131,9 @@ func (c *Comparison) Run(b *testing.B, size int) {
 		lone = append(lone, float64(took[2])/float64(n))
 	}
 	b.StopTimer()
-	Report(b, Median(ours), Median(theirs))
+	Report(b, ours, theirs)
 	if c.Lone != nil {
-		b.ReportMetric(Median(ours)/Median(lone), "ratio-to-lone-C")
+		b.ReportMetric(MedianRatio(ours, lone), "ratio-to-lone-C")
 	}
 }
 
@@ -154,14 +155,25 @@ func (c *Comparison) turn(b *testing.B, n int) (took [3]time.Duration) {
 	return took
 }
 
-// Report reports what an operation took in Go and in C, in nanoseconds.
-func Report(b *testing.B, ours, theirs float64) {
-	b.ReportMetric(ours, "ns/op")
-	b.ReportMetric(theirs, "C-ns/op")
-	b.ReportMetric(ours/theirs, "ratio-to-C")
+// Report reports what an operation took in Go and in C, in nanoseconds, of
+// rounds that took turns.
+func Report(b *testing.B, ours, theirs []float64) {
+	b.ReportMetric(Median(ours), "ns/op")
+	b.ReportMetric(Median(theirs), "C-ns/op")
+	b.ReportMetric(MedianRatio(ours, theirs), "ratio-to-C")
 }
 
+// MedianRatio returns the median of the rounds' ratios.
+func MedianRatio(ours, theirs []float64) float64 {
+	ratios := make([]float64, len(ours))
+	for i := range ratios {
+		ratios[i] = ours[i] / theirs[i]
+	}
+	return Median(ratios)
+}
+
+// Median returns the median.
 func Median(v []float64) float64 {
-	slices.Sort(v)
+	v = slices.Sorted(slices.Values(v))
 	return (v[len(v)/2] + v[(len(v)-1)/2]) / 2
 }
