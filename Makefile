@@ -59,11 +59,7 @@ bench: ## run every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem work
 
 fuzz: ## fuzz the readers of foreign bytes, half a minute each
-	$(GO) test -run '^$$' -fuzz FuzzParsePackages -fuzztime 30s -fuzzminimizetime 1x ./verify/debian
-	$(GO) test -run '^$$' -fuzz FuzzIdentify -fuzztime 30s -fuzzminimizetime 1x ./verify/vm
-	$(GO) test -run '^$$' -fuzz FuzzTranscript -fuzztime 30s -fuzzminimizetime 1x ./verify/vm
-	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s -fuzzminimizetime 1x ./verify/vm/internal/console
-	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 30s ./gen/internal/cheader
-	$(GO) test -run '^$$' -fuzz FuzzMsg -fuzztime 30s ./runtime
-	$(GO) test -run '^$$' -fuzz FuzzParseFeatures -fuzztime 30s ./runtime
-	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 30s -fuzzminimizetime 1x ./verify/btf
+	@grep -rEo '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's,^(.*)/[^/]*:func (.*)$$,\1 \2,' | while read -r dir target; do \
+		echo "$$dir $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 30s -fuzzminimizetime 1x "$$dir" || exit 1; \
+	done

@@ -1,13 +1,19 @@
 // Verify holds the bindings against oracles that share no code with the
-// generator, and says what was compared with what:
+// generator, and says what was compared with what.
 //
-//   - C compilers for every architecture, on headers/ and on the kernel's own
-//     headers of the same release; the files are laid out by go/types, as the
-//     Go compiler does
-//   - the kernel's headers of every release that Debian carries
-//   - BTF, the types that kernels themselves carry: the running one, and those
+// The flow is one way. Package claim has the generator say its model of each
+// header on each architecture, and reads the Go files. Each oracle is a package
+// with a function Ask, which holds what it knows against these claims:
+//
+//   - cc: C compilers for every architecture, on headers/; the files are laid
+//     out by go/types, as the Go compiler does
+//   - history: the kernel's headers of every release that Debian carries
+//   - btf: the types that kernels themselves carry, the running one and those
 //     whose images are at hand
-//   - the running kernel, asked by ioctls, and the live tests
+//   - live: the running kernel, by ioctls
+//
+// Their answers, and the outcomes of the live tests on this kernel, are the
+// report. verify/vm, a command of its own, runs these tests on other kernels.
 //
 // Usage, in the module's root:
 //
@@ -24,12 +30,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
 
+	"github.com/zuffd/uffd/verify/btf"
+	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/claim"
 	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/history"
+	"github.com/zuffd/uffd/verify/live"
 )
+
+// oracles are asked in this order.
+var oracles = []func(ctx context.Context, root string, all claim.All) []claim.Answer{cc.Ask, history.Ask, btf.Ask, live.Ask}
 
 func main() {
 	install := flag.Bool("install", false, "install missing compilers with apt-get, as root")
@@ -44,23 +59,55 @@ func main() {
 
 func run(ctx context.Context, w io.Writer, install bool) error {
 	missing := ensureCompilers(ctx, w, install)
-	s, err := newSubject(ctx)
+	all, err := claim.Load(ctx, ".")
 	if err != nil {
 		return err
 	}
-	r := report{results: s.askAll(ctx)}
+	var r report
+	for _, ask := range oracles {
+		r.answers = append(r.answers, ask(ctx, ".", all)...)
+	}
 	os.Setenv("UFFD_VERIFY", "1") // tests may fetch, and are to lack no oracle
-	r.tests, err = liveTests(ctx)
-	if err != nil {
+	if r.tests, err = liveTests(ctx); err != nil {
 		return err
-	}
-	var advice []string
-	if cache, err := debian.Open(); err == nil {
-		advice = append(advice, unaskedKernels(cache)...)
 	}
 	if len(missing) > 0 {
-		advice = append(advice, installAdvice(missing))
+		r.advice = installAdvice(missing)
 	}
-	r.advice = strings.Join(advice, "\n")
 	return r.write(w)
+}
+
+// missingCompilers returns the Debian packages of the compilers that are not
+// installed.
+func missingCompilers() []string {
+	var packages []string
+	for _, c := range cc.Compilers {
+		if c.Missing() != nil {
+			packages = append(packages, c.Package)
+		}
+	}
+	return packages
+}
+
+// ensureCompilers installs the compilers that are missing, if it may, and
+// returns those that are missing then. Where it cannot, the other oracles are
+// asked all the same.
+func ensureCompilers(ctx context.Context, w io.Writer, install bool) []string {
+	missing := missingCompilers()
+	if !install || len(missing) == 0 {
+		return missing
+	}
+	fmt.Fprintln(w, debian.InstallLine(missing))
+	if err := debian.Install(ctx, missing); err != nil {
+		fmt.Fprintln(w, "not installed:", err)
+	}
+	return missingCompilers()
+}
+
+// installAdvice says how to get missing compilers, on Debian and elsewhere.
+func installAdvice(packages []string) string {
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return "missing are C compilers: Debian's packages of them, which other systems may name otherwise, are " + strings.Join(packages, " ")
+	}
+	return "to install what is missing, run as root: " + debian.InstallLine(packages)
 }

@@ -8,39 +8,52 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/zuffd/uffd/verify/claim"
+	"github.com/zuffd/uffd/verify/testlog"
 )
 
 // A report is all that was found.
 type report struct {
-	results []result
-	tests   []*outcomes
+	answers []claim.Answer
+	tests   []*testlog.Package
 	advice  string
 }
 
 // write prints the report, and returns an error unless all is well.
 func (r *report) write(w io.Writer) error {
-	compared, wrong, unasked, absent := r.table(w)
+	var compared, wrong, unasked, absent int
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "oracle\tasked about\tcomparisons\tdisagree\t")
+	kind := ""
+	for _, a := range r.answers {
+		if a.Kind != kind {
+			kind = a.Kind
+			fmt.Fprintf(t, "%s\t\t\t\t\n", kind)
+		}
+		state := fmt.Sprint(len(a.Wrong))
+		if a.Unasked != nil {
+			state = "not asked"
+			unasked++
+		} else if a.Absent != "" {
+			state, a.Note = "not there", a.Absent
+			absent++
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%d\t%s\t%s\n", a.Oracle, a.About, a.Compared, state, a.Note)
+		compared += a.Compared
+		wrong += len(a.Wrong)
+	}
+	t.Flush()
 	failed := r.testTable(w)
-	var reasons []string
-	whom := map[string][]string{}
-	for _, x := range r.results {
-		for _, line := range x.wrong {
-			fmt.Fprintf(w, "%s, %s: %s\n", x.oracle, x.about, line)
+	for _, a := range r.answers {
+		for _, line := range a.Wrong {
+			fmt.Fprintf(w, "%s, %s: %s\n", a.Oracle, a.About, line)
 		}
-		if x.unasked != nil {
-			why := x.unasked.Error()
-			if whom[why] == nil {
-				reasons = append(reasons, why)
-			}
-			whom[why] = append(whom[why], x.kind+": "+x.oracle)
+		for _, line := range a.News {
+			fmt.Fprintln(w, "news:", line)
 		}
-	}
-	for _, why := range reasons {
-		fmt.Fprintf(w, "not asked: %s: %s\n", strings.Join(whom[why], "; "), why)
-	}
-	for _, o := range r.tests {
-		for _, f := range o.failures {
-			fmt.Fprintln(w, f)
+		if a.Unasked != nil {
+			fmt.Fprintf(w, "not asked: %s: %s: %v\n", a.Kind, a.Oracle, a.Unasked)
 		}
 	}
 	if r.advice != "" {
@@ -58,21 +71,21 @@ func (r *report) asked() string {
 	seen := map[string]bool{}
 	count := map[string]int{}
 	var kinds []string
-	for _, x := range r.results {
-		if x.unasked != nil || x.absent != "" {
+	for _, a := range r.answers {
+		if a.Unasked != nil || a.Absent != "" {
 			continue
 		}
-		who := x.sources
+		who := a.Sources
 		if len(who) == 0 {
-			who = []string{x.oracle}
+			who = []string{a.Oracle}
 		}
 		for _, name := range who {
 			if seen[name] {
 				continue
 			}
 			seen[name] = true
-			if count[x.kind]++; count[x.kind] == 1 {
-				kinds = append(kinds, x.kind)
+			if count[a.Kind]++; count[a.Kind] == 1 {
+				kinds = append(kinds, a.Kind)
 			}
 		}
 	}
@@ -82,43 +95,19 @@ func (r *report) asked() string {
 	return fmt.Sprintf("%d oracles (%s)", len(seen), strings.Join(kinds, ", "))
 }
 
-// table prints a line for each time that an oracle was asked.
-func (r *report) table(w io.Writer) (compared, wrong, unasked, absent int) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "oracle\tasked about\tcomparisons\tdisagree\t")
-	kind := ""
-	for _, x := range r.results {
-		if x.kind != kind {
-			kind = x.kind
-			fmt.Fprintf(t, "%s\t\t\t\t\n", kind)
-		}
-		state := fmt.Sprint(len(x.wrong))
-		if x.unasked != nil {
-			state = "not asked"
-			unasked++
-		} else if x.absent != "" {
-			state, x.note = "not there", x.absent
-			absent++
-		}
-		fmt.Fprintf(t, "  %s\t%s\t%d\t%s\t%s\n", x.oracle, x.about, x.compared, state, x.note)
-		compared += x.compared
-		wrong += len(x.wrong)
-	}
-	t.Flush()
-	return compared, wrong, unasked, absent
-}
-
-// testTable prints a line for each package of live tests, and why tests were
-// skipped.
+// testTable prints a line for each package of live tests, why tests were
+// skipped, and what failed.
 func (r *report) testTable(w io.Writer) (failed int) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\nlive tests\trun\tpassed\tfailed\tskipped")
 	reasons := map[string]int{}
-	for _, o := range r.tests {
-		fmt.Fprintf(t, "  %s\t%d\t%d\t%d\t%d\n", o.pkg, o.passed+o.failed, o.passed, o.failed, o.skipped)
-		failed += o.failed
-		for _, why := range o.reasons {
-			reasons[why]++
+	for _, p := range r.tests {
+		fmt.Fprintf(t, "  %s\t%d\t%d\t%d\t%d\n", p.Name, p.Count("pass", "fail"), p.Count("pass"), p.Count("fail"), p.Count("skip"))
+		failed += p.Count("fail")
+		for _, test := range p.Tests {
+			if test.Result == "skip" {
+				reasons[test.Reason]++
+			}
 		}
 	}
 	t.Flush()
@@ -126,5 +115,12 @@ func (r *report) testTable(w io.Writer) (failed int) {
 		fmt.Fprintf(w, "  skipped %d: %s\n", reasons[why], why)
 	}
 	fmt.Fprintln(w)
+	for _, p := range r.tests {
+		for _, test := range p.Tests {
+			if test.Result == "fail" {
+				fmt.Fprintf(w, "%s %s\n%s\n", p.Name, test.Name, test.Output)
+			}
+		}
+	}
 	return failed
 }

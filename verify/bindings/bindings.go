@@ -13,12 +13,11 @@ import (
 )
 
 // A Package is what Go has, by Go name; of a field or a method, "UffdMsg.Arg".
-// Only a file has documentation and anything but structs.
+// Only a file has anything but structs.
 type Package struct {
 	constants map[string]string // values in decimal; of a typed one with its type
 	structs   map[string]layout
 	others    map[string]string // the text of methods and functions; "type" or "variable"
-	docs      map[string]string // documentation
 }
 
 type layout struct {
@@ -36,19 +35,14 @@ func (p *Package) Structs() []string { return slices.Sorted(maps.Keys(p.structs)
 
 // Compare holds the Go package against a model that an oracle made: every
 // symbol of the model must be in Go, and have the same value, size, offset and
-// type. It returns how many values were compared, and a line for each that is
-// missing or differs.
-func (p *Package) Compare(m *abi.Model) (compared int, wrong []string) {
+// type. If the model is whole, nothing else may be in Go. It returns how many
+// values were compared, and a line for each that is missing or differs.
+func (p *Package) Compare(m *abi.Model, whole bool) (compared int, wrong []string) {
 	c := &comparison{p: p, m: m, unions: map[string]abi.Struct{}, seen: map[string]bool{}}
 	c.run()
-	return c.compared, c.wrong
-}
-
-// CompareAll does what Compare does, and wants the reverse, too: a symbol in
-// Go that the model does not have is wrong.
-func (p *Package) CompareAll(m *abi.Model) (compared int, wrong []string) {
-	c := &comparison{p: p, m: m, unions: map[string]abi.Struct{}, seen: map[string]bool{}}
-	c.run()
+	if !whole {
+		return c.compared, c.wrong
+	}
 	names := slices.Concat(slices.Collect(maps.Keys(p.constants)), p.Structs(), slices.Collect(maps.Keys(p.others)))
 	for tag, s := range p.structs {
 		for name := range s.fields {

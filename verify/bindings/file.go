@@ -31,7 +31,7 @@ func Load(path, goarch string) (*Package, error) {
 		return nil, fmt.Errorf("a constraint keeps the file from being built for linux/%s", goarch)
 	}
 	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution|parser.ParseComments)
+	file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func Load(path, goarch string) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{constants: map[string]string{}, structs: map[string]layout{}, docs: map[string]string{}, others: map[string]string{}}
+	p := &Package{constants: map[string]string{}, structs: map[string]layout{}, others: map[string]string{}}
 	for _, name := range pkg.Scope().Names() {
 		switch o := pkg.Scope().Lookup(name).(type) {
 		case *types.Const:
@@ -58,7 +58,9 @@ func Load(path, goarch string) (*Package, error) {
 		}
 	}
 	for _, d := range file.Decls {
-		p.declaration(fset, d)
+		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name != "_" { // which is an assertion
+			p.function(fset, f)
+		}
 	}
 	return p, nil
 }
@@ -93,41 +95,16 @@ func layoutOf(st *types.Struct, sizes types.Sizes) layout {
 	return l
 }
 
-// declaration records the documentation of what is declared, and functions as
-// they stand, but for assertions, which are named _.
-func (p *Package) declaration(fset *token.FileSet, d ast.Decl) {
-	switch d := d.(type) {
-	case *ast.FuncDecl:
-		if d.Name.Name == "_" {
-			return
-		}
-		name := d.Name.Name
-		if d.Recv != nil {
-			if pointer, ok := d.Recv.List[0].Type.(*ast.StarExpr); ok {
-				name = fmt.Sprintf("%v.%s", pointer.X, name)
-			}
-		}
-		p.docs[name] = d.Doc.Text()
-		var text bytes.Buffer
-		printer.Fprint(&text, fset, &ast.FuncDecl{Recv: d.Recv, Name: d.Name, Type: d.Type, Body: d.Body})
-		p.others[name] = text.String()
-	case *ast.GenDecl:
-		for _, s := range d.Specs {
-			switch s := s.(type) {
-			case *ast.ValueSpec:
-				for _, name := range s.Names {
-					p.docs[name.Name] = s.Doc.Text()
-				}
-			case *ast.TypeSpec:
-				p.docs[s.Name.Name] = d.Doc.Text()
-				if st, ok := s.Type.(*ast.StructType); ok {
-					for _, f := range st.Fields.List {
-						for _, name := range f.Names {
-							p.docs[s.Name.Name+"."+name.Name] = f.Doc.Text()
-						}
-					}
-				}
-			}
+// function records a function as it stands.
+func (p *Package) function(fset *token.FileSet, f *ast.FuncDecl) {
+	name := f.Name.Name
+	if f.Recv != nil {
+		if pointer, ok := f.Recv.List[0].Type.(*ast.StarExpr); ok {
+			name = fmt.Sprintf("%v.%s", pointer.X, name)
 		}
 	}
+	f.Doc = nil
+	var text bytes.Buffer
+	printer.Fprint(&text, fset, f)
+	p.others[name] = text.String()
 }

@@ -11,8 +11,7 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 	"github.com/zuffd/uffd/internal/abi"
-	"github.com/zuffd/uffd/verify/bindings"
-	"github.com/zuffd/uffd/verify/since"
+	"github.com/zuffd/uffd/verify/kernels"
 )
 
 // Running is where a running kernel shows its BTF.
@@ -30,7 +29,7 @@ func Open(path string) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxImage {
+	if info.Size() > kernels.MaxImage {
 		return nil, fmt.Errorf("%s: %d bytes are too many for a kernel", path, info.Size())
 	}
 	image, err := os.ReadFile(path)
@@ -46,7 +45,7 @@ func Open(path string) (*Kernel, error) {
 
 // Read does what Open does, of bytes in memory.
 func Read(image []byte) (*Kernel, error) {
-	raw, err := find(image)
+	raw, err := kernels.Types(image)
 	if err != nil {
 		return nil, err
 	}
@@ -71,50 +70,27 @@ func (k *Kernel) WordSize() (int, error) {
 	return int(long.Size), nil
 }
 
-// Model returns the layouts of the structs with these tags, and of those
-// inside them, and which of them the kernel does not have. Alignments are not
-// in BTF, and 0 in the model.
-func (k *Kernel) Model(tags ...string) (m *abi.Model, absent []string, err error) {
-	m = &abi.Model{Header: "BTF"}
+// Model returns the layouts of those of the structs with these tags that the
+// kernel has, and of those inside them. Alignments are not in BTF.
+func (k *Kernel) Model(tags ...string) (*abi.Model, error) {
+	m := &abi.Model{Header: "BTF"}
 	for _, tag := range tags {
 		var s *btf.Struct
 		err := k.spec.TypeByName(tag, &s)
 		if errors.Is(err, btf.ErrNotFound) {
-			absent = append(absent, tag)
 			continue
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("struct %s: %w", tag, err)
+			return nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
 		budget := maxMembers
 		all, err := structure(nil, tag, s, 0, &budget)
 		if err != nil {
-			return nil, nil, fmt.Errorf("struct %s: %w", tag, err)
+			return nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
 		m.Structs = append(m.Structs, all...)
 	}
-	return m, absent, nil
-}
-
-// Check holds one struct of a Go package against the kernel's. came is the
-// release that is said to have brought it. On an older kernel it must be
-// absent, which older reports; from that release on it must be there.
-func (k *Kernel) Check(p *bindings.Package, tag string, kernel, came since.Release) (compared int, older bool, wrong []string, err error) {
-	m, absent, err := k.Model(tag)
-	if err != nil {
-		return 0, false, nil, err
-	}
-	older = kernel.Before(came)
-	switch there := len(absent) == 0; {
-	case there && older:
-		return 1, older, []string{fmt.Sprintf("Linux %v has the struct %s, said to be since %v", kernel, tag, came)}, nil
-	case !there && !older:
-		return 1, older, []string{fmt.Sprintf("Linux %v has no struct %s, said to be since %v", kernel, tag, came)}, nil
-	case !there:
-		return 1, older, nil, nil
-	}
-	compared, wrong = p.Compare(m)
-	return compared, older, wrong, nil
+	return m, nil
 }
 
 // The kernel's own structs nest a few deep, and have a few dozen members in
@@ -151,7 +127,10 @@ func structure(all []abi.Struct, name string, t btf.Type, depth int, budget *int
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		f := abi.Field{Name: m.Name, Offset: int64(m.Offset.Bytes()), Size: int64(size), BitSize: int64(m.BitfieldSize)}
+		f := abi.Field{Name: m.Name, Offset: int64(m.Offset.Bytes()), Size: int64(size)}
+		if m.BitfieldSize > 0 {
+			f.Offset, f.BitOffset, f.BitSize = 0, int64(m.Offset), int64(m.BitfieldSize)
+		}
 		inner := btf.UnderlyingType(m.Type)
 		switch t := inner.(type) {
 		case *btf.Int:

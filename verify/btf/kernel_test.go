@@ -6,10 +6,9 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/zuffd/uffd/headers"
 	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/btf"
-	"github.com/zuffd/uffd/verify/since"
+	"github.com/zuffd/uffd/verify/linux"
 )
 
 // TestRunningKernel holds package uffd, as it is compiled into this program,
@@ -23,7 +22,7 @@ func TestRunningKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	running, _, err := since.Running()
+	running, _, err := linux.Running()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,27 +32,26 @@ func TestRunningKernel(t *testing.T) {
 		t.Skipf("a program of %d-byte words on a kernel of %d", mine, word)
 	}
 	compiled := bindings.Compiled()
-	for _, source := range bindings.Sources {
-		symbols, err := since.Documented(headers.FS, source.Header)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, tag := range symbols.Tags() {
-			t.Run("agrees on "+tag, func(t *testing.T) {
-				compared, older, wrong, err := kernel.Check(compiled, tag, running, symbols[tag])
-				if err != nil {
-					t.Fatal(err)
-				}
-				if older && len(wrong) == 0 {
-					t.Skipf("struct %s (Linux %v)", tag, symbols[tag])
-				}
-				if compared < 5 && len(wrong) == 0 {
-					t.Errorf("only %d values compared", compared)
-				}
-				for _, line := range wrong {
-					t.Error(line)
-				}
-			})
-		}
+	for _, s := range bindings.Tagged {
+		t.Run("agrees on "+s.Tag, func(t *testing.T) {
+			m, err := kernel.Model(s.Tag)
+			if err != nil {
+				t.Fatal(err)
+			}
+			older := running.Before(s.Since)
+			switch there := len(m.Structs) > 0; {
+			case there == older:
+				t.Fatalf("Linux %v and struct %s, said to be since %v: there is %t", running, s.Tag, s.Since, there)
+			case older:
+				t.Skipf("struct %s (Linux %v)", s.Tag, s.Since)
+			}
+			compared, wrong := compiled.Compare(m, false)
+			if compared < 5 {
+				t.Errorf("only %d values compared", compared)
+			}
+			for _, line := range wrong {
+				t.Error(line)
+			}
+		})
 	}
 }

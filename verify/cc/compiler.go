@@ -10,7 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/zuffd/uffd/verify/arch"
 )
 
 // A Compiler is a C compiler for one GOARCH.
@@ -20,41 +23,42 @@ type Compiler struct {
 	Package string   // the Debian package that has it
 }
 
-// Compilers are the compilers that Debian 12 has for the architectures of the
-// bindings. It has no gcc for loong64, but a clang that knows it.
-var Compilers = []Compiler{
-	{"amd64", []string{"x86_64-linux-gnu-gcc"}, "gcc"},
-	{"arm64", []string{"aarch64-linux-gnu-gcc"}, "gcc-aarch64-linux-gnu"},
-	{"386", []string{"i686-linux-gnu-gcc"}, "gcc-i686-linux-gnu"},
-	{"arm", []string{"arm-linux-gnueabihf-gcc"}, "gcc-arm-linux-gnueabihf"},
-	{"riscv64", []string{"riscv64-linux-gnu-gcc"}, "gcc-riscv64-linux-gnu"},
-	{"ppc64le", []string{"powerpc64le-linux-gnu-gcc"}, "gcc-powerpc64le-linux-gnu"},
-	{"loong64", []string{"clang-16", "--target=loongarch64-linux-gnu"}, "clang-16"},
-	{"s390x", []string{"s390x-linux-gnu-gcc"}, "gcc-s390x-linux-gnu"},
-	{"mips64le", []string{"mips64el-linux-gnuabi64-gcc"}, "gcc-mips64el-linux-gnuabi64"},
+// Compilers are those of Debian 12 for the architectures of the bindings.
+var Compilers = compilers()
+
+func compilers() (all []Compiler) {
+	for _, a := range arch.All {
+		all = append(all, Compiler{a.Go, a.CC, a.CCPackage})
+	}
+	return all
 }
 
 // For returns the compiler for a GOARCH, and whether there is one.
 func For(goarch string) (Compiler, bool) {
-	for _, c := range Compilers {
-		if c.Arch == goarch {
-			return c, true
-		}
+	i := slices.IndexFunc(Compilers, func(c Compiler) bool { return c.Arch == goarch })
+	if i < 0 {
+		return Compiler{}, false
 	}
-	return Compiler{}, false
+	return Compilers[i], true
 }
 
 // Installed reports whether the compiler can be run.
-func (c Compiler) Installed() bool {
-	_, err := exec.LookPath(c.Command[0])
-	return err == nil
+func (c Compiler) Installed() bool { return c.Missing() == nil }
+
+// Missing returns an error with what to install if the compiler cannot be run.
+func (c Compiler) Missing() error {
+	if _, err := exec.LookPath(c.Command[0]); err != nil {
+		return fmt.Errorf("%s is not installed (Debian's %s)", c.Command[0], c.Package)
+	}
+	return nil
 }
 
-// Version returns the first line that the compiler says of itself.
+// Version returns the first line that the compiler says of itself, or its name
+// if it says nothing.
 func (c Compiler) Version() string {
 	out, err := exec.Command(c.Command[0], "--version").Output()
 	if err != nil {
-		return err.Error()
+		return c.Command[0]
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	return line

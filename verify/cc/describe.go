@@ -14,7 +14,7 @@ import (
 
 // Describe returns what a header means to the compiler: each macro of the file
 // itself that has an integer value, as an ioctl too if it is written as one,
-// and each struct and union that the file itself defines, with those inside
+// each enumerator, and each struct and union that the file itself defines, with those inside
 // it. Headers are looked for in include alone. Nothing is asked by name, so
 // that nothing is missed; part, unless it is nil, restricts the answer to the
 // names that it matches.
@@ -25,7 +25,8 @@ func (c Compiler) Describe(include []string, header string, part *regexp.Regexp)
 	if err != nil {
 		return nil, err
 	}
-	if m.Structs, err = structs(object, header); err != nil {
+	var names []string
+	if m.Structs, names, err = types(object, header); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", c.Command[0], header, err)
 	}
 	left := func(name string) bool { return part != nil && !part.MatchString(name) }
@@ -33,10 +34,11 @@ func (c Compiler) Describe(include []string, header string, part *regexp.Regexp)
 	if err := c.alignments(include, src, m.Structs); err != nil {
 		return nil, err
 	}
-	names, bodies, err := c.macros(include, src, header)
+	macros, bodies, err := c.macros(include, src, header)
 	if err != nil {
 		return nil, err
 	}
+	names = append(macros, slices.DeleteFunc(names, func(name string) bool { return slices.Contains(macros, name) })...)
 	names = c.integers(include, src, slices.DeleteFunc(names, left))
 	if m.Constants, err = c.constants(include, src, names); err != nil {
 		return nil, err
@@ -74,7 +76,13 @@ func (c Compiler) ioctls(include []string, src string, names []string, bodies ma
 	var all []abi.Ioctl
 	var expressions []string
 	for _, name := range names {
-		m := encoding.FindStringSubmatch(bodies[name])
+		body := bodies[name]
+		for range bodies { // which may be another's name, whose may be a third's
+			if other, ok := bodies[body]; ok {
+				body = other
+			}
+		}
+		m := encoding.FindStringSubmatch(body)
 		if m == nil {
 			continue
 		}
@@ -85,7 +93,7 @@ func (c Compiler) ioctls(include []string, src string, names []string, bodies ma
 			size = "sizeof(" + args[2] + ")"
 			i.Struct = strings.TrimPrefix(strings.TrimSpace(args[2]), "struct ")
 		} else if len(args) != 2 {
-			return nil, fmt.Errorf("%s: %s is not understood", name, bodies[name])
+			return nil, fmt.Errorf("%s: %s is not understood", name, body)
 		}
 		all = append(all, i)
 		expressions = append(expressions, args[0], args[1], size)
@@ -112,7 +120,14 @@ func (c Compiler) alignments(include []string, src string, all []abi.Struct) err
 		if promoted(all[i].Name) {
 			continue // C cannot name it
 		}
-		ctype, _, _ := place(all[i], unions)
+		outer, rest, nested := strings.Cut(all[i].Name, ".")
+		ctype := "struct " + outer
+		if unions[outer] {
+			ctype = "union " + outer
+		}
+		if nested {
+			ctype = fmt.Sprintf("__typeof__(((%s *)0)->%s)", ctype, rest)
+		}
 		asked = append(asked, &all[i])
 		expressions = append(expressions, "_Alignof("+ctype+")")
 	}
@@ -121,6 +136,17 @@ func (c Compiler) alignments(include []string, src string, all []abi.Struct) err
 		asked[i].Align = int64(a)
 	}
 	return err
+}
+
+// promoted reports whether the way to a type leads through a member without a
+// name, which is named by its number, so that C cannot name the type.
+func promoted(designator string) bool {
+	for _, part := range strings.Split(designator, ".")[1:] {
+		if part[0] >= '0' && part[0] <= '9' {
+			return true
+		}
+	}
+	return false
 }
 
 var (
@@ -176,46 +202,55 @@ func (c Compiler) integers(include []string, src string, names []string) []strin
 	return append(c.integers(include, src, names[:half:half]), c.integers(include, src, names[half:])...)
 }
 
-// structs reads the structs and unions that a header defines out of an object
-// file's debugging information.
-func structs(object []byte, header string) ([]abi.Struct, error) {
+// types reads the structs and unions that a header defines out of an object
+// file's debugging information, and the names of its enumerators.
+func types(object []byte, header string) (all []abi.Struct, enumerators []string, err error) {
 	f, err := elf.NewFile(bytes.NewReader(object))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d, err := f.DWARF()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []abi.Struct
 	var files []*dwarf.LineFile
-	r := d.Reader()
-	for {
+	for r := d.Reader(); ; {
 		e, err := r.Next()
 		if err != nil || e == nil {
-			return all, err
+			return all, enumerators, err
 		}
+		name, _ := e.Val(dwarf.AttrName).(string)
+		n, ok := e.Val(dwarf.AttrDeclFile).(int64)
+		ours := ok && n < int64(len(files)) && files[n] != nil && strings.HasSuffix(files[n].Name, "/"+header)
 		switch e.Tag {
 		case dwarf.TagCompileUnit:
 			lines, err := d.LineReader(e)
 			if err != nil || lines == nil {
-				return nil, fmt.Errorf("no table of files: %v", err)
+				return nil, nil, fmt.Errorf("no table of files: %v", err)
 			}
 			files = lines.Files()
 			continue // into its children
+		case dwarf.TagEnumerationType:
+			if ours {
+				continue
+			}
+		case dwarf.TagEnumerator:
+			enumerators = append(enumerators, name)
 		case dwarf.TagStructType, dwarf.TagUnionType:
-			name, _ := e.Val(dwarf.AttrName).(string)
-			n, ok := e.Val(dwarf.AttrDeclFile).(int64)
-			if name == "" || !ok || n >= int64(len(files)) || files[n] == nil || !strings.HasSuffix(files[n].Name, "/"+header) {
+			if !ours {
 				break
+			}
+			if name == "" {
+				continue // it may hold an enum
 			}
 			t, err := d.Type(e.Offset)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if st := t.(*dwarf.StructType); !st.Incomplete {
 				all = append(all, structure(name, st)...)
 			}
+			continue
 		}
 		r.SkipChildren()
 	}
@@ -230,7 +265,10 @@ func structure(name string, t *dwarf.StructType) []abi.Struct {
 		if f.Name == "" {
 			path = fmt.Sprintf("%s.%d", name, i)
 		}
-		field := abi.Field{Name: f.Name, Offset: f.ByteOffset, Size: f.Type.Size(), Type: abi.Type{Spelling: spelling(f.Type)}, BitSize: f.BitSize}
+		field := abi.Field{Name: f.Name, Offset: f.ByteOffset, Size: f.Type.Size(), Type: abi.Type{Spelling: spelling(f.Type)}}
+		if f.BitSize > 0 { // DWARF 4 and 5 count from the beginning of the struct
+			field.Offset, field.BitOffset, field.BitSize = 0, f.DataBitOffset, f.BitSize
+		}
 		if inner, ok := bare(f.Type).(*dwarf.StructType); ok {
 			if inner.StructName == "" {
 				field.Type.Spelling = inner.Kind + " " + path

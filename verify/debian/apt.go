@@ -3,6 +3,7 @@ package debian
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/zuffd/uffd/verify/scratch"
 )
 
 // tools are the programs that are run.
@@ -55,11 +55,11 @@ var keyrings = []string{
 // repositories returns the repositories that this machine's apt is configured
 // with and that can be Debian's main archive. apt need not have been updated.
 func repositories(ctx context.Context) ([]string, error) {
-	empty, remove, err := scratch.Dir("", "uffd-apt-")
+	empty, err := os.MkdirTemp("", "uffd-apt-")
 	if err != nil {
 		return nil, err
 	}
-	defer remove()
+	defer os.RemoveAll(empty)
 	out, err := tool(ctx, "", "apt-get", "-o", "Dir::State::Lists="+empty, "update", "--print-uris")
 	if err != nil {
 		return nil, err
@@ -76,22 +76,26 @@ var inRelease = regexp.MustCompile(`(?m)^'(.+)/dists/([^/']+)/InRelease' `)
 // parseRepositories reads the output of apt-get update --print-uris.
 func parseRepositories(out []byte) []string {
 	var all []string
-	seen := make(map[string]bool)
 	for _, m := range inRelease.FindAllSubmatch(out, -1) {
 		uri, suite := string(m[1]), string(m[2])
-		if seen[uri] || strings.HasSuffix(suite, "-security") {
-			continue
+		if !slices.Contains(all, uri) && !strings.HasSuffix(suite, "-security") {
+			all = append(all, uri)
 		}
-		seen[uri] = true
-		all = append(all, uri)
 	}
 	return all
 }
 
-// configuration is apt's for one index, after the machine's own: what would
-// touch the machine is redirected or cleared.
-func configuration(dir string, x Index) string {
-	return fmt.Sprintf(`// Written by verify/debian: apt for one suite and architecture.
+// configure writes apt's configuration for one index, after the machine's own:
+// what would touch the machine is redirected or cleared.
+func configure(dir, repository string, x Index) error {
+	source := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\nTargets: Packages\n", repository, x.Suite, x.Arch)
+	for _, k := range keyrings {
+		if _, err := os.Stat(k); err == nil {
+			source += "Signed-By: " + k + "\n"
+			break
+		}
+	}
+	conf := fmt.Sprintf(`// Written by verify/debian: apt for one suite and architecture.
 #clear APT::Architectures;
 APT::Architecture %[2]q;
 APT::Architectures { %[2]q; };
@@ -112,17 +116,21 @@ Dir::Etc::SourceParts "-";
 Dir::Etc::Preferences "-";
 Dir::Etc::PreferencesParts "-";
 `, dir, x.Arch, filepath.Join(dir, "cache"), filepath.Join(dir, "debian.sources"))
-}
-
-// source is the deb822 entry of an index.
-func source(repository string, x Index) string {
-	s := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\nTargets: Packages\n", repository, x.Suite, x.Arch)
-	for _, k := range keyrings {
-		if _, err := os.Stat(k); err == nil {
-			return s + "Signed-By: " + k + "\n"
+	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return err
 		}
 	}
-	return s
+	for name, content := range map[string]string{
+		"status":         "", // no package is installed
+		"debian.sources": source,
+		"apt.conf":       conf,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parsePackages reads the records that apt-cache show prints.
@@ -151,15 +159,35 @@ func parsePackages(x Index, out []byte) ([]Package, error) {
 	}
 }
 
-// isNewer reports whether version a is newer than b.
-func isNewer(ctx context.Context, a, b string) (bool, error) {
-	err := exec.CommandContext(ctx, "dpkg", "--compare-versions", a, "gt", b).Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 1 {
-		return false, nil
+// newestFirst sorts packages as dpkg orders their versions.
+func newestFirst(ctx context.Context, all []Package) (failed error) {
+	slices.SortStableFunc(all, func(a, b Package) int {
+		if a.Version == b.Version {
+			return cmp.Compare(a.Name, b.Name)
+		}
+		err := exec.CommandContext(ctx, "dpkg", "--compare-versions", a.Version, "gt", b.Version).Run()
+		var exit *exec.ExitError
+		if err == nil {
+			return -1
+		} else if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			failed = fmt.Errorf("dpkg --compare-versions %s gt %s: %w", a.Version, b.Version, err)
+		}
+		return 1
+	})
+	return failed
+}
+
+// InstallLine is what a person would type, as root, to install packages.
+func InstallLine(packages []string) string {
+	return "apt-get update && apt-get install -y --no-install-recommends " + strings.Join(packages, " ")
+}
+
+// Install installs packages on this machine, which takes root. It waits for
+// another apt-get to end.
+func Install(ctx context.Context, packages []string) error {
+	if _, err := tool(ctx, "", "apt-get", "update", "-q"); err != nil {
+		return err
 	}
-	if err != nil {
-		return false, fmt.Errorf("dpkg --compare-versions %s gt %s: %w", a, b, err)
-	}
-	return true, nil
+	_, err := tool(ctx, "", "apt-get", append([]string{"-o", "DPkg::Lock::Timeout=300", "install", "-y", "-q", "--no-install-recommends"}, packages...)...)
+	return err
 }

@@ -12,7 +12,6 @@
 package debian
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,15 +19,16 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
 	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Cache is a directory of indexes and of extracted packages.
 type Cache struct {
 	Dir     string    // where the cache is
-	Log     io.Writer // is told what is fetched; nil for nobody
+	Log     io.Writer // is told what is fetched
 	Refresh bool      // fetch every index that is used anew, once
 	Offline bool      // fetch nothing: what is not in the cache is an error
 
@@ -37,7 +37,8 @@ type Cache struct {
 }
 
 // Open returns the cache of $UFFD_CACHE or, if that is not set, of the user's
-// cache directory. It is an error if this machine has no apt.
+// cache directory, which tells standard error what it fetches. It is an error
+// if this machine has no apt.
 func Open() (*Cache, error) {
 	if err := available(); err != nil {
 		return nil, err
@@ -51,17 +52,14 @@ func Open() (*Cache, error) {
 		dir = filepath.Join(user, "uffd")
 	}
 	dir, err := filepath.Abs(filepath.Join(dir, "debian"))
-	if err != nil {
-		return nil, err
-	}
-	return &Cache{Dir: dir}, nil
+	return &Cache{Dir: dir, Log: os.Stderr}, err
 }
 
 // An Index is the list of one suite's packages for one architecture, those for
 // every architecture among them.
 type Index struct {
 	Suite string // "trixie-backports"
-	Arch  string // Debian's name of the architecture: Arch gives it
+	Arch  string // Debian's name of the architecture
 }
 
 // A Query says which package is wanted.
@@ -105,18 +103,6 @@ type Extract struct {
 	Files   map[string]string // the SHA-256 of each regular file, by its path in the package
 }
 
-// Path returns the path on disk of the one file of an extract; it is an error
-// if there are several, or none.
-func (e *Extract) Path() (string, error) {
-	if len(e.Files) != 1 {
-		return "", fmt.Errorf("%s %s: %d files where one was expected", e.Package.Name, e.Package.Version, len(e.Files))
-	}
-	for name := range e.Files {
-		return filepath.Join(e.Dir, name), nil
-	}
-	panic("unreachable")
-}
-
 // Extract takes files out of the newest package that answers the query: those
 // whose paths ("usr/include/linux/fs.h") match, or all if match is nil.
 func (c *Cache) Extract(ctx context.Context, q Query, match *regexp.Regexp) (*Extract, error) {
@@ -144,80 +130,34 @@ func (c *Cache) Extract(ctx context.Context, q Query, match *regexp.Regexp) (*Ex
 	}
 }
 
-// Extracts returns what the cache has of all that Extract took out of packages
-// by one expression, checked as Extract does, and what is damaged of it.
-// Neither the network nor an index is asked.
-func (c *Cache) Extracts(match *regexp.Regexp) (all []*Extract, damaged []*Damaged, err error) {
-	dirs, err := filepath.Glob(filepath.Join(c.Dir, "packages", "*"+suffix(match)))
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, dir := range dirs {
-		unlock, err := c.lock(dir)
-		if err != nil {
-			return nil, nil, err
-		}
-		e, err := readExtract(dir)
-		unlock()
-		if err != nil {
-			name, _, _ := strings.Cut(filepath.Base(dir), "_")
-			damaged = append(damaged, &Damaged{name, dir, err})
-			continue
-		}
-		all = append(all, e)
-	}
-	return all, damaged, nil
-}
-
-// Damaged is an extract that is not what was put into the cache.
-type Damaged struct {
-	Name string // of the package
-	Dir  string // to be removed
-	Err  error  // what is wrong with it
-}
-
 // errLocal is wrapped by errors that a newer index cannot help.
 var errLocal = errors.New("on this machine")
 
-var errOffline = fmt.Errorf("not in the cache, and nothing is to be fetched %w", errLocal)
+// ErrOffline is wrapped by errors of what would have to be fetched.
+var ErrOffline = fmt.Errorf("not in the cache, and nothing is to be fetched %w", errLocal)
 
-// Arch returns Debian's name of the architecture that Go calls goarch.
-func Arch(goarch string) string { return cmp.Or(names[goarch], goarch) }
+func (c *Cache) logf(format string, args ...any) { fmt.Fprintf(c.Log, format+"\n", args...) }
 
-// GOARCH returns Go's name of the architecture that Debian calls arch.
-func GOARCH(arch string) string {
-	for goarch, name := range names {
-		if name == arch {
-			return goarch
+// lock keeps other processes, and other goroutines, from what is at path until
+// the function that it returns is called. The file path.lock stays.
+func (c *Cache) lock(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	slow := time.AfterFunc(2*time.Second, func() { c.logf("waiting for another user of %s", path) })
+	defer slow.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 		}
 	}
-	return arch
-}
-
-// names are Debian's, where Go has others.
-var names = map[string]string{"386": "i386", "arm": "armhf", "mips64le": "mips64el", "ppc64le": "ppc64el"}
-
-func (c *Cache) logf(format string, args ...any) {
-	if c.Log != nil {
-		fmt.Fprintf(c.Log, format+"\n", args...)
-	}
-}
-
-// newestFirst sorts packages as dpkg orders their versions.
-func newestFirst(ctx context.Context, all []Package) error {
-	var failed error
-	slices.SortStableFunc(all, func(a, b Package) int {
-		if a.Version == b.Version {
-			return cmp.Compare(a.Name, b.Name)
-		}
-		newer, err := isNewer(ctx, a.Version, b.Version)
-		if err != nil {
-			failed = err
-		}
-		if newer {
-			return -1
-		}
-		return 1
-	})
-	return failed
 }

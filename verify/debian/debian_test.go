@@ -1,8 +1,6 @@
 package debian
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -14,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -75,60 +72,6 @@ func FuzzParsePackages(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestUntar(t *testing.T) {
-	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg, Size: 2} }
-	for name, c := range map[string]struct {
-		entries []tar.Header
-		match   *regexp.Regexp
-		want    []string // nil for an error
-	}{
-		"files and directories": {[]tar.Header{{Name: "./d/", Typeflag: tar.TypeDir}, file("./d/f"), file("./e/g")}, nil, []string{"d/f", "e/g"}},
-		"only what matches":     {[]tar.Header{file("./d/f"), file("./e/g")}, regexp.MustCompile("^e/"), []string{"e/g"}},
-		"links":                 {[]tar.Header{file("./f"), {Name: "./l", Typeflag: tar.TypeLink, Linkname: "./f"}}, nil, []string{"f", "l"}},
-		"refuses a way out":     {[]tar.Header{file("../f")}, nil, nil},
-		"refuses a way out through a link": {
-			[]tar.Header{{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/tmp"}, file("l/uffd-test-escaped")}, nil, nil},
-		"refuses a file that is there twice": {[]tar.Header{file("f"), file("f")}, nil, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var b bytes.Buffer
-			w := tar.NewWriter(&b)
-			for _, h := range c.entries {
-				if err := w.WriteHeader(&h); err != nil {
-					t.Fatal(err)
-				}
-				if h.Size > 0 {
-					w.Write([]byte("hi"))
-				}
-			}
-			w.Close()
-			dir := t.TempDir()
-			root, err := os.OpenRoot(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer root.Close()
-			sums := make(map[string]string)
-			err = untar(root, &b, sums, c.match)
-			if (err != nil) != (c.want == nil) {
-				t.Fatalf("error %v, want files %q", err, c.want)
-			}
-			if err != nil {
-				return
-			}
-			if len(sums) != len(c.want) {
-				t.Errorf("got %v, want %q", sums, c.want)
-			}
-			for _, f := range c.want {
-				content, err := os.ReadFile(filepath.Join(dir, f))
-				if err != nil || string(content) != "hi" || sums[f] != fmt.Sprintf("%x", sha256.Sum256([]byte("hi"))) {
-					t.Errorf("%s: %q, %v, sum %s", f, content, err, sums[f])
-				}
-			}
-		})
-	}
 }
 
 // A repository is a Debian repository on this disk, which this machine's apt
@@ -245,12 +188,9 @@ func TestExtract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		path, err := e.Path()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if content, err := os.ReadFile(path); string(content) != "kernel 1" {
-			t.Errorf("%q, %v", content, err)
+		content, err := os.ReadFile(filepath.Join(e.Dir, "boot/vmlinuz"))
+		if string(content) != "kernel 1" || len(e.Files) != 1 {
+			t.Errorf("%q of %v, %v", content, e.Files, err)
 		}
 	})
 	t.Run("needs no repository a second time", func(t *testing.T) {
@@ -266,14 +206,14 @@ func TestExtract(t *testing.T) {
 		r.publish("1", "2")
 		c := r.open()
 		c.Offline = true
-		if _, err := c.Packages(t.Context(), wanted); !errors.Is(err, errOffline) {
+		if _, err := c.Packages(t.Context(), wanted); !errors.Is(err, ErrOffline) {
 			t.Errorf("an index that is not in the cache: %v", err)
 		}
 		r.want(r.open(), wanted, "2")
 		r.want(c, wanted, "2")
 		old := wanted
 		old.Version = "1"
-		if got, err := r.version(c, old); !errors.Is(err, errOffline) {
+		if got, err := r.version(c, old); !errors.Is(err, ErrOffline) {
 			t.Errorf("a package that is not in the cache: %q, %v", got, err)
 		}
 	})
@@ -316,15 +256,29 @@ func TestExtract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		os.WriteFile(filepath.Join(e.Dir, "usr/include/version"), []byte("bad"), 0o644)
-		r.want(r.open(), wanted, "1")
+		for _, damage := range []func(path string) error{
+			func(path string) error { return os.WriteFile(path, []byte("bad"), 0o644) },
+			os.Remove,
+			func(path string) error { return os.WriteFile(path+"2", nil, 0o644) },
+			func(string) error { return os.Truncate(filepath.Join(filepath.Dir(e.Dir), record), 0) },
+		} {
+			if err := damage(filepath.Join(e.Dir, "usr/include/version")); err != nil {
+				t.Fatal(err)
+			}
+			c := r.open()
+			c.Offline = true
+			if _, err := c.Extract(t.Context(), wanted, nil); err == nil || errors.Is(err, ErrOffline) {
+				t.Errorf("offline: %v", err)
+			}
+			r.want(r.open(), wanted, "1")
+		}
 	})
 	t.Run("removes what a killed process left", func(t *testing.T) {
 		r := newRepository(t, true)
 		r.publish("1")
-		r.write("cache/debian/packages/.part-1234/p_1_all.deb", "half of it")
+		r.write("cache/debian/packages/p_1_all.part/p_0_all.deb", "half of it")
 		r.want(r.open(), wanted, "1")
-		if left, _ := filepath.Glob(filepath.Join(r.dir, "cache/debian/packages/.part-*")); len(left) > 0 {
+		if left, _ := filepath.Glob(filepath.Join(r.dir, "cache/debian/packages/*.part")); len(left) > 0 {
 			t.Errorf("left %q", left)
 		}
 	})
@@ -355,6 +309,35 @@ func TestExtract(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("waits for whoever is at work on a package", func(t *testing.T) {
+		r := newRepository(t, true)
+		r.publish("1")
+		e, err := r.open().Extract(t.Context(), wanted, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock, err := r.open().lock(filepath.Dir(e.Dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+		done, waiting := make(chan error), make(chan struct{})
+		go func() {
+			c := r.open()
+			c.Log = writerFunc(func([]byte) { close(waiting) })
+			_, err := c.Extract(context.Background(), wanted, nil)
+			done <- err
+		}()
+		select {
+		case <-waiting: // it says that it waits
+		case err := <-done:
+			t.Fatalf("it did not wait: %v", err)
+		}
+		unlock()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("serves many at a time", func(t *testing.T) {
 		r := newRepository(t, true)
 		r.publish("1")
@@ -369,106 +352,6 @@ func TestExtract(t *testing.T) {
 	})
 }
 
-func TestExtracts(t *testing.T) {
-	r := newRepository(t, true)
-	r.publish("1", "2")
-	c := r.open()
-	kernel := func(version string) *Extract {
-		t.Helper()
-		q := wanted
-		q.Version = version
-		e, err := c.Extract(t.Context(), q, theKernel)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
-	}
-	is := func(t *testing.T, good, bad int) {
-		t.Helper()
-		all, damaged, err := r.open().Extracts(theKernel)
-		if err != nil || len(all) != good || len(damaged) != bad {
-			t.Fatalf("got %d and %d damaged, %v, want %d and %d", len(all), len(damaged), err, good, bad)
-		}
-		for _, e := range all {
-			path, err := e.Path()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if content, err := os.ReadFile(path); string(content) != "kernel "+e.Package.Version || e.Package.Name != "p" {
-				t.Errorf("%+v: %q, %v", e.Package, content, err)
-			}
-		}
-		for _, d := range damaged {
-			if d.Name != "p" || filepath.Dir(d.Dir) != filepath.Join(c.Dir, "packages") || d.Err == nil {
-				t.Errorf("damaged: %+v", d)
-			}
-		}
-	}
-	is(t, 0, 0)
-	r.want(c, wanted, "2")
-	is(t, 0, 0) // by another expression
-	first, second := kernel("1"), kernel("2")
-	is(t, 2, 0)
-	t.Run("tells a file that was cut, and hides no other", func(t *testing.T) {
-		path, err := first.Path()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(path, 3); err != nil {
-			t.Fatal(err)
-		}
-		is(t, 1, 1)
-	})
-	t.Run("tells an empty record", func(t *testing.T) {
-		if err := os.Truncate(filepath.Join(filepath.Dir(second.Dir), record), 0); err != nil {
-			t.Fatal(err)
-		}
-		is(t, 0, 2)
-	})
-	t.Run("waits for whoever is at work on one", func(t *testing.T) {
-		unlock, err := c.lock(filepath.Dir(first.Dir))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unlock()
-		var unlocked atomic.Bool
-		done := make(chan bool)
-		waiting := make(chan struct{})
-		go func() {
-			c := r.open()
-			c.Log = writerFunc(func([]byte) { close(waiting) })
-			if _, _, err := c.Extracts(theKernel); err != nil {
-				t.Error(err)
-			}
-			done <- unlocked.Load()
-		}()
-		select {
-		case <-waiting: // it says that it waits
-		case <-done:
-			t.Fatal("it did not wait")
-		}
-		unlocked.Store(true)
-		unlock()
-		if !<-done {
-			t.Error("it did not wait")
-		}
-	})
-	kernel("1")
-	kernel("2")
-	is(t, 2, 0)
-}
-
 type writerFunc func([]byte)
 
 func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
-
-func TestArch(t *testing.T) {
-	for goarch, want := range map[string]string{"amd64": "amd64", "386": "i386", "ppc64le": "ppc64el", "arm": "armhf", "mips64le": "mips64el"} {
-		if got := Arch(goarch); got != want {
-			t.Errorf("Arch(%q) is %q, want %q", goarch, got, want)
-		}
-		if got := GOARCH(want); got != goarch {
-			t.Errorf("GOARCH(%q) is %q, want %q", want, got, goarch)
-		}
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -14,6 +15,10 @@ import (
 func (c *Cache) indexDir(x Index) string {
 	return filepath.Join(c.Dir, "index", x.Suite+"_"+x.Arch)
 }
+
+// nameOf is what the names of suites and architectures are made of; they
+// become file names.
+var nameOf = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*$`)
 
 // complete is the file in an index's directory that says that apt has fetched
 // all of it once.
@@ -41,7 +46,7 @@ func (c *Cache) fresh(x Index) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refreshed == nil {
-		c.refreshed = make(map[Index]bool)
+		c.refreshed = map[Index]bool{}
 	}
 	c.refreshed[x] = true
 }
@@ -50,7 +55,7 @@ func (c *Cache) fresh(x Index) {
 // has it, signed with Debian's keys.
 func (c *Cache) update(ctx context.Context, x Index) error {
 	if c.Offline {
-		return fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, errOffline)
+		return fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, ErrOffline)
 	}
 	dir := c.indexDir(x)
 	began := time.Now()
@@ -74,38 +79,17 @@ func (c *Cache) update(ctx context.Context, x Index) error {
 	}
 	var failed error
 	for _, uri := range uris {
-		if err := writeIndexConfig(dir, uri, x); err != nil {
+		if err := configure(dir, uri, x); err != nil {
 			return err
 		}
 		if _, err := tool(ctx, dir, "apt-get", "-c", filepath.Join(dir, "apt.conf"), "update"); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, err))
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, complete), nil, 0o644); err != nil {
-			return err
-		}
 		c.fresh(x)
-		return nil
+		return os.WriteFile(filepath.Join(dir, complete), nil, 0o644)
 	}
 	return failed
-}
-
-func writeIndexConfig(dir, uri string, x Index) error {
-	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			return err
-		}
-	}
-	for name, content := range map[string]string{
-		"status":         "", // no package is installed
-		"debian.sources": source(uri, x),
-		"apt.conf":       configuration(dir, x),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // list asks a cached index.
@@ -123,17 +107,16 @@ func (c *Cache) list(ctx context.Context, q Query) ([]Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	show := []string{"-c", conf, "show"}
-	fixed := len(show)
+	var names []string
 	for name := range strings.FieldsSeq(string(out)) {
 		if q.Name.MatchString(name) {
-			show = append(show, name)
+			names = append(names, name)
 		}
 	}
-	if len(show) == fixed {
+	if len(names) == 0 {
 		return nil, nil
 	}
-	out, err = tool(ctx, dir, "apt-cache", show...)
+	out, err = tool(ctx, dir, "apt-cache", append([]string{"-c", conf, "show"}, names...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,76 +1,257 @@
-// Package kernels knows Debian's stock kernels that the bindings are verified
-// on: which they are, how their images are had, and which of them are in the
-// cache.
+// Package kernels knows the kernels that the bindings are verified on: which
+// of Debian's stock ones, how their images are had, what an image is, and how
+// the kernel's types are found in it.
 package kernels
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 
+	"github.com/zuffd/uffd/headers"
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/linux"
 )
 
-// A Kernel is one of Debian's.
+// A Kernel is one that can be booted.
 type Kernel struct {
 	Arch    string // GOARCH
-	Release string // "6.12"; "recent" is the newest that the suite has
+	For     string // what it is chosen for
+	Release string // the one that does it: "6.12"; "" for the newest of the suite
 	Flavour string // the end of the package's name
 	Suite   string
+	path    string // the image, of somebody's own kernel, of which Arch alone is known then
 }
+
+// What kernels are chosen for.
+const (
+	oldest   = "oldest"    // that is supported
+	longTerm = "long-term" // maintained for years, and named by its release
+	recent   = "recent"    // before the newest features
+	newest   = "newest"    // of which the bindings are
+)
 
 // Debian are the kernels that are booted. The cloud flavours are the smallest;
 // other architectures have none. Debian's stable suites have few releases, so
 // backports serve the others; riscv64, s390x and ppc64le come from the suite
 // that is to be stable next.
 var Debian = []Kernel{
-	{"amd64", "5.10", "cloud-amd64", "bullseye"},
-	{"amd64", "6.1", "cloud-amd64", "bookworm"},
-	{"amd64", "6.12", "cloud-amd64", "trixie"},
-	{"amd64", "6.18", "cloud-amd64", "trixie-backports"},
-	{"amd64", "7.0", "cloud-amd64", "trixie-backports"},
-	{"amd64", "7.3", "cloud-amd64", "trixie-backports"},
-	{"arm64", "5.10", "cloud-arm64", "bullseye"},
-	{"arm64", "6.1", "cloud-arm64", "bookworm"},
-	{"arm64", "6.12", "cloud-arm64", "trixie"},
-	{"arm64", "6.12", "arm64-16k", "trixie"},
-	{"arm64", "7.3", "cloud-arm64", "trixie-backports"},
-	{"riscv64", "recent", "riscv64", "forky"},
-	{"s390x", "recent", "s390x", "forky"},
-	{"ppc64le", "recent", "powerpc64le", "forky"},
-	{"ppc64le", "recent", "powerpc64le-64k", "forky"},
+	{"amd64", oldest, "5.10", "cloud-amd64", "bullseye", ""},
+	{"amd64", longTerm, "6.1", "cloud-amd64", "bookworm", ""},
+	{"amd64", longTerm, "6.12", "cloud-amd64", "trixie", ""},
+	{"amd64", longTerm, "6.18", "cloud-amd64", "trixie-backports", ""},
+	{"amd64", recent, "7.0", "cloud-amd64", "trixie-backports", ""},
+	{"amd64", newest, edition(), "cloud-amd64", "trixie-backports", ""},
+	{"arm64", oldest, "5.10", "cloud-arm64", "bullseye", ""},
+	{"arm64", longTerm, "6.1", "cloud-arm64", "bookworm", ""},
+	{"arm64", longTerm, "6.12", "cloud-arm64", "trixie", ""},
+	{"arm64", longTerm, "6.12", "arm64-16k", "trixie", ""},
+	{"arm64", newest, edition(), "cloud-arm64", "trixie-backports", ""},
+	{"riscv64", newest, "", "riscv64", "forky", ""},
+	{"s390x", newest, "", "s390x", "forky", ""},
+	{"ppc64le", newest, "", "powerpc64le", "forky", ""},
+	{"ppc64le", newest, "", "powerpc64le-64k", "forky", ""},
 }
 
-// Name is what the kernel is chosen and reported by: "arm64/6.12-16k".
+// edition returns the release that the bindings are of.
+func edition() string {
+	text, err := fs.ReadFile(headers.FS, "linux/version.h")
+	var code int
+	if _, after, ok := strings.Cut(string(text), "#define LINUX_VERSION_CODE "); err == nil && ok {
+		_, err = fmt.Sscan(after, &code)
+	}
+	if err != nil || code == 0 {
+		panic(fmt.Sprintf("headers/linux/version.h: no LINUX_VERSION_CODE (%v)", err))
+	}
+	return linux.Release{Major: code >> 16, Minor: code >> 8 & 0xff}.String()
+}
+
+// Name is what the kernel is chosen and reported by: "arm64/6.12-16k",
+// "amd64/newest".
 func (k Kernel) Name() string {
+	switch {
+	case k.path != "":
+		return k.Arch + "/" + filepath.Base(k.path)
+	case k.For == longTerm:
+		return k.byRelease()
+	}
+	return k.Arch + "/" + k.For + pageSuffix.FindString(k.Flavour)
+}
+
+// byRelease is the kernel's other name: "amd64/7.3".
+func (k Kernel) byRelease() string {
 	return k.Arch + "/" + k.Release + pageSuffix.FindString(k.Flavour)
 }
 
 // pageSuffix is how Debian names kernels of large pages.
 var pageSuffix = regexp.MustCompile(`-\d+k$`)
 
-// Fetch returns the kernel's image, the one file of its package that is taken
-// out, from the cache or from Debian. cache is nil where there is no Debian.
-func (k Kernel) Fetch(ctx context.Context, cache *debian.Cache) (*debian.Extract, error) {
-	if cache == nil {
-		return nil, errors.New("there is no cache of Debian's packages here")
-	}
-	return cache.Extract(ctx, debian.Query{
-		Index: debian.Index{Suite: k.Suite, Arch: debian.Arch(k.Arch)},
-		Name:  k.packages(),
-	}, bootable)
+// An Image is a kernel's file, and where it came from.
+type Image struct {
+	Path    string `json:"path"`
+	Package string `json:"package,omitempty"` // Debian's, with its version
+	SHA256  string `json:"sha256"`
+	Instead string `json:"instead,omitempty"` // what it takes the place of, and why
 }
 
-// packages matches the names of the packages that may have the image: it is in
-// linux-image-* up to 6.18, in linux-binary-* from 6.19.
-func (k Kernel) packages() *regexp.Regexp {
-	release := `\d[^-]*`
-	if k.Release != "recent" {
-		release = regexp.QuoteMeta(k.Release) + `\.\d[^-]*`
+// Linux returns the release of one of Debian's kernels.
+func (i Image) Linux() (linux.Release, error) {
+	_, version, _ := strings.Cut(i.Package, " ")
+	return linux.Parse(version)
+}
+
+// Image returns the kernel's image: the one file of its package that is taken
+// out, from the cache or from Debian. A kernel that Debian does not carry any
+// more is replaced by the next newer one, which does its job; by the newest if
+// there is none.
+func (k Kernel) Image(ctx context.Context, cache *debian.Cache) (Image, error) {
+	if k.path != "" {
+		sum, err := debian.Sum(k.path)
+		return Image{Path: k.path, SHA256: sum}, err
 	}
-	abi := `(-\d+)?` // before 6.12 the name has Debian's number of the ABI
-	return regexp.MustCompile(`^linux-(binary|image)-` + release + abi + `-` + regexp.QuoteMeta(k.Flavour) + `$`)
+	image, err := k.image(ctx, cache)
+	if err == nil || errors.Is(err, debian.ErrOffline) || ctx.Err() != nil {
+		return image, err
+	}
+	instead, ok := k.nearest(ctx, cache)
+	if !ok {
+		return Image{}, err
+	}
+	why := fmt.Sprintf("%s is Linux %s of %s: %v", k.Name(), instead.Release, instead.Suite, err)
+	if image, err = instead.image(ctx, cache); err != nil {
+		return Image{}, err
+	}
+	image.Instead, _, _ = strings.Cut(why, "\n")
+	return image, nil
+}
+
+func (k Kernel) image(ctx context.Context, cache *debian.Cache) (Image, error) {
+	e, err := cache.Extract(ctx, k.query(), bootable)
+	if err != nil {
+		return Image{}, err
+	}
+	if len(e.Files) != 1 {
+		return Image{}, fmt.Errorf("%s %s: %d kernels where one was expected", e.Package.Name, e.Package.Version, len(e.Files))
+	}
+	var i Image
+	for name, sum := range e.Files {
+		i = Image{Path: filepath.Join(e.Dir, name), Package: e.Package.Name + " " + e.Package.Version, SHA256: sum}
+	}
+	return i, nil
+}
+
+// nearest returns what takes the kernel's place, out of all suites that have
+// others of its architecture.
+func (k Kernel) nearest(ctx context.Context, cache *debian.Cache) (instead Kernel, ok bool) {
+	wanted, _ := linux.Parse(k.Release)
+	var found linux.Release
+	for _, other := range Debian {
+		if other.Arch != k.Arch {
+			continue
+		}
+		candidate := k
+		candidate.Suite, candidate.Release = other.Suite, ""
+		all, err := cache.Packages(ctx, candidate.query())
+		if err != nil {
+			continue
+		}
+		for _, p := range all {
+			release, err := linux.Parse(p.Version)
+			if err != nil {
+				continue
+			}
+			nearer := found.Before(release) // from below
+			if !found.Before(wanted) {
+				nearer = !release.Before(wanted) && release.Before(found)
+			}
+			if !ok || nearer {
+				candidate.Release = release.String()
+				instead, found, ok = candidate, release, true
+			}
+		}
+	}
+	return instead, ok
+}
+
+// query asks for the packages that may have the image: it is in linux-image-*
+// up to 6.18, in linux-binary-* from 6.19. Before 6.12 the name has Debian's
+// number of the ABI.
+func (k Kernel) query() debian.Query {
+	a, _ := arch.For(k.Arch)
+	q := debian.Query{
+		Index: debian.Index{Suite: k.Suite, Arch: a.Debian},
+		Name:  regexp.MustCompile(`^linux-(binary|image)-\d[^-]*(-\d+)?-` + regexp.QuoteMeta(k.Flavour) + `$`),
+	}
+	if k.Release != "" {
+		q.Version = k.Release + "."
+	}
+	return q
 }
 
 // bootable matches the image's path in a package: it moved in Linux 7.2.
 var bootable = regexp.MustCompile(`^(boot|usr/lib/modules/[^/]+)/vmlinu[xz]`)
+
+// Choose returns the kernels whose names match one of the patterns of a list
+// separated by commas, as path.Match has them. One that is named by what it is
+// for can be named by its release, too.
+func Choose(all []Kernel, list string) ([]Kernel, error) {
+	var chosen []Kernel
+	used := map[string]bool{}
+	patterns := strings.Split(list, ",")
+	for _, k := range all {
+		matches := false
+		for _, p := range patterns {
+			name, _ := filepath.Match(p, k.Name())
+			release, _ := filepath.Match(p, k.byRelease())
+			if name || release && k.Release != "" {
+				matches, used[p] = true, true
+			}
+		}
+		if matches {
+			chosen = append(chosen, k)
+		}
+	}
+	for _, p := range patterns {
+		if !used[p] {
+			var names []string
+			for _, k := range all {
+				names = append(names, k.Name())
+			}
+			return nil, fmt.Errorf("-kernels: %q is none of %s", p, strings.Join(names, " "))
+		}
+	}
+	return chosen, nil
+}
+
+// In returns the kernels of a directory, and says on w which files are none.
+func In(dir string, w io.Writer) ([]Kernel, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []Kernel
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		info, err := os.Stat(path) // through symbolic links
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		arch, _, err := Identify(path)
+		if err != nil {
+			fmt.Fprintf(w, "not booted: %v\n", err)
+			continue
+		}
+		all = append(all, Kernel{Arch: arch, path: path})
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: no kernel image that is known here: x86 bzImage, arm64 Image or Image.gz, riscv64 Image, s390x image, ELF of riscv64, s390x or ppc64le", dir)
+	}
+	return all, nil
+}

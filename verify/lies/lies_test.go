@@ -10,14 +10,11 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
-	"github.com/zuffd/uffd/verify/since"
+	"github.com/zuffd/uffd/verify/linux"
 )
 
-// claims are what is held against the oracles.
-type claims struct {
-	model   *abi.Model
-	symbols since.Symbols
-}
+// claims are what lies are planted in.
+type claims struct{ model *abi.Model }
 
 func (c *claims) constant(t *testing.T, name string) *abi.Constant {
 	t.Helper()
@@ -59,23 +56,22 @@ func (c *claims) ioctl(t *testing.T, name string) *abi.Ioctl {
 // A window is the running kernels that know better: from a release on, until
 // before another, on an architecture; empty for all.
 type window struct {
-	from, before since.Release
+	from, before linux.Release
 	arch         string
 }
 
-func (w window) has(running since.Release) bool {
-	return !running.Before(w.from) && (w.before == since.Release{} || running.Before(w.before)) &&
+func (w window) has(running linux.Release) bool {
+	return !running.Before(w.from) && (w.before == linux.Release{} || running.Before(w.before)) &&
 		(w.arch == "" || w.arch == runtime.GOARCH)
 }
 
 // What the lies need of the running kernel.
 var (
-	v6_1, v7_3 = since.Release{Major: 6, Minor: 1}, since.Release{Major: 7, Minor: 3}
-	v99_0      = since.Release{Major: 99} // younger than any kernel that will run this
+	v6_1, v7_3 = linux.Release{Major: 6, Minor: 1}, linux.Release{Major: 7, Minor: 3}
 	always     = window{}
-	hasPoison  = window{from: since.Release{Major: 6, Minor: 6}}
-	hasMinor   = window{from: since.Release{Major: 5, Minor: 13}}
-	hasAsync   = window{from: since.Release{Major: 6, Minor: 7}}
+	hasPoison  = window{from: linux.Release{Major: 6, Minor: 6}}
+	hasMinor   = window{from: linux.Release{Major: 5, Minor: 13}}
+	hasAsync   = window{from: linux.Release{Major: 6, Minor: 7}}
 	isOlder    = window{from: v6_1, before: v7_3}
 	onAMD64    = window{from: v6_1, before: v7_3, arch: "amd64"} // elsewhere kernels lack features that their release has
 )
@@ -91,75 +87,73 @@ var lies = []struct {
 }{
 	{"a wrong offset", func(t *testing.T, c *claims) {
 		c.field(t, "uffdio_poison", "updated").Offset = 16
-	}, "compiler BTF history live", hasPoison},
+	}, "compiler headers BTF history live", hasPoison},
 	{"a wrong offset inside a union", func(t *testing.T, c *claims) {
 		c.field(t, "uffd_msg.arg.pagefault", "address").Offset = 0
-	}, "compiler BTF history live", always},
+	}, "compiler headers BTF history live", always},
 	{"a wrong size of a field", func(t *testing.T, c *claims) {
 		f := c.field(t, "uffdio_copy", "copy")
 		f.Size, f.Type.Spelling = 4, "__s32"
-	}, "compiler BTF history live", always},
+	}, "compiler headers BTF history live", always},
 	{"a wrong size of a struct", func(t *testing.T, c *claims) {
 		c.structure(t, "uffdio_copy").Size = 48
-	}, "compiler BTF history live", always},
+	}, "compiler headers BTF history live", always},
 	{"a wrong alignment", func(t *testing.T, c *claims) {
 		c.structure(t, "uffd_msg").Align = 8 // as if it were not packed
-	}, "compiler history", always},
+	}, "compiler headers history", always},
 	{"a wrong signedness", func(t *testing.T, c *claims) {
 		c.field(t, "uffdio_poison", "updated").Type.Spelling = "__u64"
-	}, "compiler BTF history live", hasPoison},
+	}, "compiler headers BTF history live", hasPoison},
 	{"a wrong bit", func(t *testing.T, c *claims) {
 		c.constant(t, "UFFD_EVENT_PAGEFAULT").Value = abi.Unsigned(0x13)
-	}, "compiler history live", always},
+	}, "compiler headers history live", always},
 	{"a wrong ioctl", func(t *testing.T, c *claims) {
 		c.constant(t, "UFFDIO_POISON").Value = abi.Unsigned(0xc020aa09)
-	}, "compiler history live", hasPoison},
+	}, "compiler headers history live", hasPoison},
 	{"a wrong direction of an ioctl", func(t *testing.T, c *claims) {
 		c.ioctl(t, "UFFDIO_POISON").Dir = "w"
-	}, "compiler history", always},
+	}, "compiler headers history", always},
 	{"a wrong size in an ioctl", func(t *testing.T, c *claims) {
 		c.ioctl(t, "UFFDIO_POISON").Size = 24
-	}, "compiler history", always},
+	}, "compiler headers history", always},
 	{"an ioctl of another struct of the same size", func(t *testing.T, c *claims) {
 		c.ioctl(t, "UFFDIO_POISON").Struct = "uffdio_continue"
-	}, "compiler history", always},
+	}, "compiler headers history", always},
 	{"an ioctl that is listed as none", func(t *testing.T, c *claims) {
 		c.model.Ioctls = slices.DeleteFunc(c.model.Ioctls, func(i abi.Ioctl) bool { return i.Name == "UFFDIO_POISON" })
-	}, "compiler history", always},
+	}, "compiler headers history", always},
 	{"a set that lacks a bit", func(t *testing.T, c *claims) {
 		v := c.constant(t, "UFFD_API_FEATURES")
 		v.Value = abi.Unsigned(v.Value.Uint64() &^ 1)
-	}, "compiler history", always},
+	}, "compiler headers history", always},
 	{"a constant that is missing", func(t *testing.T, c *claims) {
 		c.model.Constants = slices.DeleteFunc(c.model.Constants, func(c abi.Constant) bool { return c.Name == "UFFDIO_COPY_MODE_WP" })
-	}, "compiler history", always},
+	}, "compiler headers history", always},
 	{"a struct that is missing", func(t *testing.T, c *claims) {
 		c.model.Structs = slices.DeleteFunc(c.model.Structs, func(s abi.Struct) bool { return s.Name == "uffdio_move" })
-	}, "compiler history", always},
+	}, "compiler headers history", always},
 	{"a field that is missing", func(t *testing.T, c *claims) {
 		s := c.structure(t, "uffdio_continue")
 		s.Fields = s.Fields[:len(s.Fields)-1]
-	}, "compiler BTF history", hasMinor},
+	}, "compiler headers BTF history", hasMinor},
 	{"a constant that no header has", func(t *testing.T, c *claims) {
-		c.model.Constants = append(c.model.Constants, abi.Constant{Name: "UFFDIO_TELEPORT", Value: abi.Unsigned(1)})
-		c.symbols["UFFDIO_TELEPORT"] = v6_1
-	}, "compiler history", always},
+		c.model.Constants = append(c.model.Constants, abi.Constant{Name: "UFFDIO_TELEPORT", Value: abi.Unsigned(1), Since: "6.1"})
+	}, "compiler headers history", always},
 	{"a field that no header has", func(t *testing.T, c *claims) {
 		s := c.structure(t, "uffdio_poison")
-		s.Fields = append(s.Fields, abi.Field{Name: "extra", Offset: 32, Size: 8, Type: abi.Type{Spelling: "__u64"}})
-		c.symbols["uffdio_poison.extra"] = c.symbols["uffdio_poison"]
-	}, "compiler BTF history", hasPoison},
+		s.Fields = append(s.Fields, abi.Field{Name: "extra", Offset: 32, Size: 8, Type: abi.Type{Spelling: "__u64"}, Since: s.Since})
+	}, "compiler headers BTF history", hasPoison},
 	{"a feature that is said to be younger than it is", func(t *testing.T, c *claims) {
-		c.symbols["UFFD_FEATURE_WP_ASYNC"] = v99_0
-	}, "history live", hasAsync},
+		c.constant(t, "UFFD_FEATURE_WP_ASYNC").Since = "99.0"
+	}, "compiler headers history live", hasAsync},
 	{"a feature that is said to be older than it is", func(t *testing.T, c *claims) {
-		c.symbols["UFFD_FEATURE_RWP"] = v6_1
+		c.constant(t, "UFFD_FEATURE_RWP").Since = "6.1"
 	}, "history live", onAMD64},
 	{"a struct that is said to be younger than it is", func(t *testing.T, c *claims) {
-		c.symbols["uffdio_poison"] = v99_0
-	}, "BTF history", hasPoison},
+		c.structure(t, "uffdio_poison").Since = "99.0"
+	}, "compiler headers BTF history", hasPoison},
 	{"a struct that is said to be older than it is", func(t *testing.T, c *claims) {
-		c.symbols["uffdio_set_mode"] = v6_1
+		c.structure(t, "uffdio_set_mode").Since = "6.1"
 	}, "BTF history", isOlder},
 }
 
@@ -185,12 +179,12 @@ func TestLies(t *testing.T) {
 				t.Fatalf("only %v know better; two must", know)
 			}
 			cannot := func(name string) bool { // on this kernel
-				return (name == "BTF" || name == "live") && !lie.running.has(running(t)) || name == "BTF" && !hasBTF()
+				return (name == "BTF" || name == "live") && !lie.running.has(running(t))
 			}
 			noticed := 0
 			for _, o := range asked {
 				c := honest(t)
-				lie.plant(t, c)
+				lie.plant(t, &claims{c.Model})
 				wrong, err := o.contradicts(c)
 				if err != nil {
 					t.Errorf("%s: %v", o.name, err)

@@ -3,168 +3,162 @@ package lies
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 
-	"github.com/zuffd/uffd/headers"
 	"github.com/zuffd/uffd/internal/abi"
-	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/btf"
 	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/claim"
 	"github.com/zuffd/uffd/verify/debian"
-	"github.com/zuffd/uffd/verify/facts"
-	"github.com/zuffd/uffd/verify/generator"
 	"github.com/zuffd/uffd/verify/history"
+	"github.com/zuffd/uffd/verify/linux"
 	"github.com/zuffd/uffd/verify/live"
-	"github.com/zuffd/uffd/verify/since"
 )
 
 const root = "../.."
 
-var header = bindings.Sources[0].Header
+// loaded are the honest claims.
+var loaded = sync.OnceValues(func() (claim.All, error) { return claim.Load(context.Background(), root) })
 
-// honest returns the generator's model for this machine, and the releases that
-// headers/ says, each time anew.
-func honest(t *testing.T) *claims {
+// honest returns the claim of linux/userfaultfd.h for this machine, each time
+// with a model of its own to lie in.
+func honest(t *testing.T) *claim.Claim {
 	t.Helper()
-	text, err := generated()
+	all, err := loaded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := new(abi.Model)
-	if err := json.Unmarshal(text, m); err != nil {
-		t.Fatal(err)
+	if len(all[runtime.GOARCH]) == 0 {
+		t.Skipf("there are no bindings for %s", runtime.GOARCH)
 	}
-	symbols, err := since.Documented(headers.FS, header)
+	c := *all[runtime.GOARCH][0]
+	text, err := json.Marshal(c.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &claims{m, symbols}
+	c.Model = new(abi.Model)
+	if err := json.Unmarshal(text, c.Model); err != nil {
+		t.Fatal(err)
+	}
+	return &c
 }
 
-// generated is the generator's model as JSON, of which each lie gets a copy.
-var generated = sync.OnceValues(func() ([]byte, error) {
-	models, err := generator.Models(context.Background(), root, "headers", header, runtime.GOARCH)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(models[runtime.GOARCH])
-})
-
-// An oracle says what of the claims is wrong.
+// An oracle says what of a claim is wrong.
 type oracle struct {
 	name        string
-	contradicts func(c *claims) (wrong []string, err error)
+	contradicts func(c *claim.Claim) (wrong []string, err error)
 }
 
-// oracles returns those that can be asked here. Those that cannot are logged,
-// with what to do about it; fewer than two are not enough.
-func oracles(t *testing.T) []oracle {
-	var all []oracle
-	for _, make := range []struct {
-		name string
-		of   func(t *testing.T) (func(*claims) ([]string, error), error)
-	}{
-		{"compiler", compiler}, {"BTF", kernelTypes}, {"history", kernelHeaders}, {"live", liveKernel},
-	} {
-		ask, err := make.of(t)
-		if err != nil {
-			missing(t, make.name, err)
-			continue
+// holding is an oracle that holds what it knows against claims.
+func holding(name string, truths ...claim.Truth) oracle {
+	return oracle{name, func(c *claim.Claim) (wrong []string, err error) {
+		for _, truth := range truths {
+			wrong = append(wrong, c.Hold(truth).Wrong...)
 		}
-		all = append(all, oracle{make.name, ask})
+		return wrong, nil
+	}}
+}
+
+// oracles returns those that can be asked here, of this machine: the compiler
+// on headers/; the kernel's headers of this release, and of others; the running
+// kernel's types; the running kernel. Those that cannot are logged, with what
+// to do about it; fewer than two are not enough.
+func oracles(t *testing.T) (all []oracle) {
+	t.Helper()
+	add := func(o oracle, err error) {
+		if err != nil {
+			missing(t, o.name, err)
+		} else {
+			all = append(all, o)
+		}
 	}
+	add(compiler(t))
+	edition, others, err := kernelHeaders(t)
+	add(edition, err)
+	add(others, err)
+	add(kernelTypes(t))
+	add(liveKernel(t))
 	if len(all) < 2 {
 		t.Skip("fewer than two oracles can be asked")
 	}
 	return all
 }
 
-func lines(wrong []facts.Disagreement) []string {
-	var all []string
-	for _, d := range wrong {
-		all = append(all, d.String())
+func compiler(t *testing.T) (oracle, error) {
+	c, _ := cc.For(runtime.GOARCH)
+	if err := c.Missing(); err != nil {
+		return oracle{name: "compiler"}, err
 	}
-	return all
+	truth, err := c.Headers(root, honest(t))
+	return holding("compiler", truth), err
 }
 
-// installed returns this machine's compiler.
-func installed() (cc.Compiler, error) {
-	c, ok := cc.For(runtime.GOARCH)
-	if !ok || !c.Installed() {
-		return c, fmt.Errorf("no C compiler for %s: apt-get install %s", runtime.GOARCH, c.Package)
-	}
-	return c, nil
-}
-
-func describe() (*abi.Model, cc.Compiler, error) {
-	c, err := installed()
+func kernelHeaders(t *testing.T) (edition, others oracle, err error) {
+	edition.name, others.name = "headers", "history"
+	cache, err := debian.Open()
 	if err != nil {
-		return nil, c, err
+		return edition, others, err
 	}
-	dir, err := filepath.Abs(filepath.Join(root, "headers"))
+	cache.Offline = os.Getenv("UFFD_VERIFY") == "" // only make verify fetches
+	trees, _, err := history.Trees(t.Context(), cache)
 	if err != nil {
-		return nil, c, err
+		return edition, others, err
 	}
-	m, err := c.Describe([]string{dir}, header, nil)
-	return m, c, err
+	c, _ := cc.For(runtime.GOARCH)
+	if err := c.Missing(); err != nil {
+		return edition, others, err
+	}
+	said := honest(t)
+	var all, its []claim.Truth
+	for _, tree := range trees {
+		truth, err := tree.Truth(c, said.Source.Header)
+		if errors.Is(err, history.ErrNoArch) {
+			continue
+		}
+		if err != nil {
+			return edition, others, err
+		}
+		if truth.Linux == said.Edition {
+			its = append(its, truth)
+		} else {
+			all = append(all, truth)
+		}
+	}
+	if len(its) == 0 {
+		return edition, others, fmt.Errorf("no kernel headers of Linux %v", said.Edition)
+	}
+	return holding("headers", its...), holding("history", all...), nil
 }
 
-// compiler is the C compiler's understanding of our headers.
-func compiler(t *testing.T) (func(*claims) ([]string, error), error) {
-	truth, _, err := describe()
-	return func(c *claims) ([]string, error) {
-		_, wrong := facts.Compare(facts.Of(c.model), facts.Of(truth))
-		return lines(wrong), nil
-	}, err
-}
-
-// kernelTypes is the running kernel's own description of its structs. It knows
-// no constants and no alignments.
-func kernelTypes(t *testing.T) (func(*claims) ([]string, error), error) {
+func kernelTypes(t *testing.T) (oracle, error) {
 	kernel, err := btf.Open(btf.Running)
 	if err != nil {
-		return nil, fmt.Errorf("%w: it takes a kernel with CONFIG_DEBUG_INFO_BTF", err)
+		return oracle{name: "BTF"}, fmt.Errorf("%w: it takes a kernel with CONFIG_DEBUG_INFO_BTF", err)
 	}
-	running := running(t)
-	return func(c *claims) ([]string, error) {
-		var wrong []string
-		for _, tag := range tags(c.model) {
-			truth, absent, err := kernel.Model(tag)
-			if err != nil {
-				return nil, err
-			}
-			came, older := c.symbols[tag], running.Before(c.symbols[tag])
-			if there := len(absent) == 0; there == older {
-				wrong = append(wrong, fmt.Sprintf("Linux %v and struct %s, said to be since %v: there is %t", running, tag, came, there))
-			}
-			if len(absent) > 0 {
-				continue
-			}
-			claim := &abi.Model{}
-			for _, s := range c.model.Structs {
-				if s.Name == tag || strings.HasPrefix(s.Name, tag+".") {
-					s.Align = 0
-					claim.Structs = append(claim.Structs, s)
-				}
-			}
-			_, differ := facts.Compare(facts.Of(claim), facts.Of(truth))
-			wrong = append(wrong, lines(differ)...)
-		}
-		return wrong, nil
-	}, nil
+	return oracle{"BTF", func(c *claim.Claim) ([]string, error) {
+		truth, err := kernel.Truth(running(t), c)
+		return c.Hold(truth).Wrong, err
+	}}, nil
 }
 
-func running(t *testing.T) since.Release {
+func liveKernel(t *testing.T) (oracle, error) {
+	o := oracle{"live", func(c *claim.Claim) ([]string, error) {
+		v, err := live.Check(c)
+		return v.Wrong, err
+	}}
+	_, err := o.contradicts(honest(t))
+	return o, err
+}
+
+func running(t *testing.T) linux.Release {
 	t.Helper()
-	r, _, err := since.Running()
+	r, _, err := linux.Running()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,67 +169,9 @@ func running(t *testing.T) since.Release {
 // it should be there, unless it is the BTF of a kernel that has none.
 func missing(t *testing.T, name string, err error) {
 	t.Helper()
-	if os.Getenv("UFFD_VERIFY") != "" && (name != "BTF" || hasBTF()) {
+	if os.Getenv("UFFD_VERIFY") != "" && !(name == "BTF" && errors.Is(err, fs.ErrNotExist)) {
 		t.Errorf("%s is not asked: %v", name, err)
 	} else {
 		t.Logf("%s is not asked: %v", name, err)
 	}
-}
-
-func hasBTF() bool {
-	_, err := os.Stat(btf.Running)
-	return err == nil
-}
-
-func tags(m *abi.Model) []string {
-	all := map[string]bool{}
-	for _, s := range m.Structs {
-		tag, _, _ := strings.Cut(s.Name, ".")
-		all[tag] = true
-	}
-	return slices.Sorted(maps.Keys(all))
-}
-
-// kernelReleases returns what the compiler sees in the kernel's own headers of
-// every release.
-func kernelReleases(t *testing.T) ([]history.Release, error) {
-	c, err := installed()
-	if err != nil {
-		return nil, err
-	}
-	cache, err := debian.Open()
-	if err != nil {
-		return nil, err
-	}
-	cache.Log = os.Stderr
-	cache.Offline = os.Getenv("UFFD_VERIFY") == ""
-	edition, err := since.Edition(headers.FS)
-	if err != nil {
-		return nil, err
-	}
-	trees, err := history.Trees(t.Context(), cache, edition)
-	if err != nil {
-		return nil, err
-	}
-	return history.Describe(trees, c, header)
-}
-
-// kernelHeaders is the kernel's own headers of every release.
-func kernelHeaders(t *testing.T) (func(*claims) ([]string, error), error) {
-	releases, err := kernelReleases(t)
-	return func(c *claims) ([]string, error) {
-		_, wrong := history.Check(c.model, c.symbols, releases)
-		_, differ := history.Edition(c.model, releases[len(releases)-1].Truth)
-		return append(wrong, lines(differ)...), nil
-	}, err
-}
-
-// liveKernel is what the running kernel answers.
-func liveKernel(t *testing.T) (func(*claims) ([]string, error), error) {
-	ask := func(c *claims) ([]string, error) {
-		_, wrong, err := live.Check(c.model, c.symbols)
-		return wrong, err
-	}
-	_, err := ask(honest(t))
-	return ask, err
 }

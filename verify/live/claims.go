@@ -4,6 +4,7 @@
 package live
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"runtime"
@@ -12,41 +13,51 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd/internal/abi"
-	"github.com/zuffd/uffd/verify/since"
+	"github.com/zuffd/uffd/verify/claim"
+	"github.com/zuffd/uffd/verify/linux"
 	"golang.org/x/sys/unix"
 )
 
-// Check holds a model of linux/userfaultfd.h, and the releases that its
-// features are said to have come with, against the running kernel. Every
-// request is issued with the number and the layout that the model claims, and
-// what the kernel writes is looked for where the model says that it is. It
-// returns how many answers were compared, and a line for each that contradicts
-// the model; an error means that the kernel could not be asked.
-//
-// The model must be of the architecture of the kernel.
-func Check(m *abi.Model, symbols since.Symbols) (compared int, wrong []string, err error) {
-	release, _, err := since.Running()
+// Ask asks the running kernel.
+func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
+	_, name, err := linux.Running()
+	a := claim.Answer{Kind: "the running kernel", Oracle: "the running " + name, About: "ioctls as the generator's model for " + runtime.GOARCH + " lays them out"}
+	if claims := all[runtime.GOARCH]; err == nil && len(claims) == 0 {
+		err = fmt.Errorf("there are no bindings for %s", runtime.GOARCH)
+	} else if err == nil {
+		a.Verdict, err = Check(claims[0])
+	}
+	a.Unasked = err
+	return []claim.Answer{a}
+}
+
+// Check holds a claim of linux/userfaultfd.h against the running kernel, which
+// must be of its architecture. Every request is issued with the number and the
+// layout that the model claims, and what the kernel writes is looked for where
+// the model says that it is. An error means that the kernel could not be asked.
+func Check(said *claim.Claim) (claim.Verdict, error) {
+	release, _, err := linux.Running()
 	if err != nil {
-		return 0, nil, err
+		return claim.Verdict{}, err
 	}
 	memory, err := unix.Mmap(-1, 0, 3*unix.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
-		return 0, nil, err
+		return claim.Verdict{}, err
 	}
 	defer unix.Munmap(memory)
 	unix.Madvise(memory, unix.MADV_NOHUGEPAGE)
 	r, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
 	if errno != 0 {
-		return 0, nil, refused(errno)
+		return claim.Verdict{}, refused(errno)
 	}
-	c := &claims{m: m, symbols: symbols, running: release, fd: int(r), memory: memory}
+	c := &claims{m: said.Model, running: release, fd: int(r), memory: memory}
 	defer unix.Close(c.fd) // which lets go of a thread that waits
 	for _, step := range []func(){c.handshake, c.register, c.copy, c.poison, c.fault} {
-		if step(); len(c.wrong) > 0 {
+		if step(); len(c.Wrong) > 0 {
 			break // what follows depends on it
 		}
 	}
-	return c.compared, c.wrong, nil
+	return c.Verdict, nil
 }
 
 // refused is the error of userfaultfd(2), with what to do about it.
@@ -60,20 +71,18 @@ func refused(errno unix.Errno) error {
 // claims is a model while it is tried.
 type claims struct {
 	m        *abi.Model
-	symbols  since.Symbols
-	running  since.Release
+	running  linux.Release
 	fd       int
 	memory   []byte // three pages
 	features uint64
-	compared int
-	wrong    []string
+	claim.Verdict
 }
 
 // expect compares one answer of the kernel.
 func (c *claims) expect(ok bool, format string, args ...any) {
-	c.compared++
+	c.Compared++
 	if !ok {
-		c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
+		c.Wrong = append(c.Wrong, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -86,8 +95,8 @@ func (c *claims) handshake() {
 		c.expect(arg.get("ioctls")>>(c.constant(op)&63)&1 == 1, "UFFDIO_API answers operations %#x without %s", arg.get("ioctls"), op)
 	}
 	for _, k := range c.m.Constants {
-		came, ok := c.symbols[k.Name]
-		if !strings.HasPrefix(k.Name, "UFFD_FEATURE_") || !ok {
+		came, err := linux.Parse(k.Since)
+		if !strings.HasPrefix(k.Name, "UFFD_FEATURE_") || err != nil {
 			continue
 		}
 		has, old := c.features&k.Value.Uint64() != 0, c.running.Before(came)

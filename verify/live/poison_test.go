@@ -11,7 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
-	"github.com/zuffd/uffd/verify/since"
+	"github.com/zuffd/uffd/verify/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,7 +43,7 @@ func open(t *testing.T, name, release string, features uint64) int {
 // skipped on a kernel that may lack it; on another the number is wrong.
 func lacks(t *testing.T, name, release string) {
 	t.Helper()
-	running, _, err := since.Running()
+	running, _, err := linux.Running()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +55,9 @@ func lacks(t *testing.T, name, release string) {
 
 // mustHave reports whether a kernel must have what a release has brought. On
 // architectures other than amd64 kernels lack some features of their release.
-func mustHave(t *testing.T, release string, running since.Release, goarch string) bool {
+func mustHave(t *testing.T, release string, running linux.Release, goarch string) bool {
 	t.Helper()
-	came, err := since.Parse(release)
+	came, err := linux.Parse(release)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func mustHave(t *testing.T, release string, running since.Release, goarch string
 }
 
 func TestMustHave(t *testing.T) {
-	v6_6 := since.Release{Major: 6, Minor: 6}
+	v6_6 := linux.Release{Major: 6, Minor: 6}
 	for _, tt := range []struct {
 		name, release, goarch string
 		want                  bool

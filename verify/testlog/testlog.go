@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -32,24 +33,27 @@ type Package struct {
 	Tests []Test
 }
 
-// Failed reports whether one of the tests has failed.
-func (p *Package) Failed() bool { return p.has("fail") }
-
-// Ran reports whether one of the tests has passed or failed.
-func (p *Package) Ran() bool { return p.has("fail") || p.has("pass") }
-
-func (p *Package) has(result string) bool {
+// Count returns how many tests have one of the results.
+func (p *Package) Count(results ...string) (n int) {
 	for _, t := range p.Tests {
-		if t.Result == result {
-			return true
+		if slices.Contains(results, t.Result) {
+			n++
 		}
 	}
-	return false
+	return n
 }
 
-// Failure is the failure of a package as a whole, under the name "(package)".
-func (p *Package) Failure(why string) Test {
-	return Test{Package: p.Name, Name: "(package)", Result: "fail", Output: why}
+// Fail adds the failure of the package as a whole, under the name "(package)".
+func (p *Package) Fail(why string) {
+	p.Tests = append(p.Tests, Test{Package: p.Name, Name: "(package)", Result: "fail", Output: why})
+}
+
+// Refused turns the failure of a package whose tests could not be started, as
+// its output tells, into a skip.
+func (p *Package) Refused(output, why string) {
+	if len(p.Tests) == 1 && p.Tests[0].Name == "(package)" && strings.Contains(p.Tests[0].Output, output) {
+		p.Tests[0].Result, p.Tests[0].Reason = "skip", why
+	}
 }
 
 // event is what is printed; go doc test2json and go help test document it.

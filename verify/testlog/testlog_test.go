@@ -46,7 +46,7 @@ func TestRead(t *testing.T) {
 	}
 	var got []string
 	for _, p := range all {
-		s := fmt.Sprintf("%s %q ran=%v failed=%v:", p.Name, p.Result, p.Ran(), p.Failed())
+		s := fmt.Sprintf("%s %q ran=%v failed=%v:", p.Name, p.Result, p.Count("pass", "fail") > 0, p.Count("fail") > 0)
 		for _, o := range p.Tests {
 			s += fmt.Sprintf(" %s %s %v %q %q,", o.Name, o.Result, o.Seconds, o.Reason, o.Output)
 		}
@@ -82,5 +82,23 @@ func TestReason(t *testing.T) {
 		if got := reason(output); got != want {
 			t.Errorf("%q: got %q, want %q", output, got, want)
 		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		tests []Test
+		want  string
+	}{
+		"a program that the kernel refuses":   {[]Test{{Name: "(package)", Result: "fail", Output: "fork/exec x: exec format error"}}, "skip"},
+		"a program that fails is no answer":   {[]Test{{Name: "(package)", Result: "fail", Output: "exit status 1"}}, "fail"},
+		"a test that says so is none, either": {[]Test{{Name: "TestExec", Result: "fail", Output: "exec format error"}}, "fail"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &Package{Tests: c.tests}
+			if p.Refused("exec format error", "why"); p.Tests[0].Result != c.want {
+				t.Errorf("got %+v", p.Tests[0])
+			}
+		})
 	}
 }

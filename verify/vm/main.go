@@ -27,7 +27,7 @@ import (
 	"time"
 
 	"github.com/zuffd/uffd/verify/debian"
-	"github.com/zuffd/uffd/verify/scratch"
+	"github.com/zuffd/uffd/verify/kernels"
 )
 
 // options are the command's flags.
@@ -70,20 +70,20 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	if o.results != "" && o.run != "" {
 		return errors.New("-results is what came of all tests: it does not go with -run")
 	}
-	all := debians()
+	all := kernels.Debian
 	if o.dir != "" {
 		var err error
-		if all, err = kernelsIn(o.dir, stderr); err != nil {
+		if all, err = kernels.In(o.dir, stderr); err != nil {
 			return err
 		}
 	}
-	chosen, err := choose(all, o.kernels)
+	chosen, err := kernels.Choose(all, o.kernels)
 	if err != nil {
 		return err
 	}
 	if o.list {
 		for _, k := range chosen {
-			fmt.Fprintln(stdout, k.name())
+			fmt.Fprintln(stdout, k.Name())
 		}
 		return nil
 	}
@@ -93,11 +93,11 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := ensureMachines(ctx, stderr, chosen, o.install); err != nil {
 		return err
 	}
-	tmp, remove, err := scratch.Dir("", "uffd-guests-")
+	tmp, err := os.MkdirTemp("", "uffd-guests-")
 	if err != nil {
 		return err
 	}
-	defer remove()
+	defer os.RemoveAll(tmp)
 	r := &runner{log: &lockedWriter{w: stderr}, some: o.run != ""}
 	// Emulated processors are 5 to 11 times slower than the host's.
 	args := []string{"-test.v=test2json", shortMode}
@@ -129,7 +129,7 @@ type runner struct {
 
 // all verifies the kernels, jobs at a time, and returns their results in the
 // kernels' order.
-func (r *runner) all(ctx context.Context, chosen []kernel, jobs int) []*result {
+func (r *runner) all(ctx context.Context, chosen []kernels.Kernel, jobs int) []*result {
 	results := make([]*result, len(chosen))
 	slots := make(chan struct{}, max(jobs, 1))
 	var wg sync.WaitGroup
@@ -146,7 +146,7 @@ func (r *runner) all(ctx context.Context, chosen []kernel, jobs int) []*result {
 }
 
 // hostVersions tells what the results depend on beside the kernels.
-func hostVersions(ctx context.Context, module string, chosen []kernel) []string {
+func hostVersions(ctx context.Context, module string, chosen []kernels.Kernel) []string {
 	var all []string
 	if out, err := exec.CommandContext(ctx, "git", "-C", module, "describe", "--always", "--dirty").Output(); err == nil {
 		all = append(all, "uffd "+strings.TrimSpace(string(out)))
@@ -156,10 +156,10 @@ func hostVersions(ctx context.Context, module string, chosen []kernel) []string 
 	}
 	seen := make(map[string]bool)
 	for _, k := range chosen {
-		m := machines[k.Arch]
-		if !seen[m.qemu] {
-			seen[m.qemu] = true
-			all = append(all, m.qemu+": "+m.version(ctx))
+		m := machineOf(k)
+		if !seen[m.Qemu] {
+			seen[m.Qemu] = true
+			all = append(all, m.Qemu+": "+version(ctx, m))
 		}
 	}
 	return all

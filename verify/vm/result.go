@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zuffd/uffd/verify/kernels"
 	"github.com/zuffd/uffd/verify/testlog"
 	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
@@ -14,7 +15,7 @@ import (
 type result struct {
 	Kernel  string         `json:"kernel"`
 	Arch    string         `json:"arch"`
-	Image   image          `json:"image"`
+	Image   kernels.Image  `json:"image"`
 	Guest   *console.Guest `json:"guest,omitempty"` // nil if it did not boot
 	Command []string       `json:"command,omitempty"`
 	Seconds float64        `json:"seconds"`
@@ -38,8 +39,8 @@ type result struct {
 func (r *result) ok() bool { return r.Problem == "" && r.Failed == 0 && r.Passed > 0 }
 
 // verify boots a kernel and runs the tests in it.
-func (r *runner) verify(ctx context.Context, k kernel) *result {
-	res := &result{Kernel: k.name(), Arch: k.Arch}
+func (r *runner) verify(ctx context.Context, k kernels.Kernel) *result {
+	res := &result{Kernel: k.Name(), Arch: k.Arch}
 	if err := r.boot(ctx, k, res); err != nil {
 		res.Problem = err.Error()
 	}
@@ -60,23 +61,23 @@ func (r *runner) verify(ctx context.Context, k kernel) *result {
 	return res
 }
 
-func (r *runner) boot(ctx context.Context, k kernel, res *result) (err error) {
-	if res.Image, err = k.fetch(ctx, r.cache); err != nil {
+func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err error) {
+	if res.Image, err = k.Image(ctx, r.cache); err != nil {
 		return err
 	}
 	initramfs, err := r.builder.initramfs(ctx, k.Arch)
 	if err != nil {
 		return err
 	}
-	arch, pageSize, err := identifyFile(res.Image.Path)
+	arch, pageSize, err := kernels.Identify(res.Image.Path)
 	if err != nil {
 		return err
 	}
 	if arch != k.Arch {
 		return fmt.Errorf("%s is a kernel for %s, not %s", res.Image.Path, arch, k.Arch)
 	}
-	memory, hugePages := k.memory(pageSize)
-	res.Command = machines[k.Arch].command(res.Image.Path, initramfs, memory, hugePages)
+	memory, hugePages := memory(k, pageSize)
+	res.Command = command(machineOf(k), res.Image.Path, initramfs, memory, hugePages)
 	g := guest{
 		command:  res.Command,
 		boot:     bootTime,

@@ -41,13 +41,13 @@ func (b *testBinary) tests(ctx context.Context, some bool) ([]testlog.Test, erro
 	switch {
 	case b.exit == nil:
 		why = "the test binary did not end"
-	case b.exit.Code != 0 && (!p.Failed() || b.exit.Code != 1): // 1 is what a failed test makes it
+	case b.exit.Code != 0 && (p.Count("fail") == 0 || b.exit.Code != 1): // 1 is what a failed test makes it
 		why = "the test binary failed: " + b.exit.Error
-	case !p.Ran() && !some:
+	case p.Count("pass", "fail") == 0 && !some:
 		why = fmt.Sprintf("no test ran: %d were skipped", len(p.Tests))
 	}
 	if why != "" {
-		p.Tests = append(p.Tests, p.Failure(why+"\n"+lastLines(b.output.String(), 200)))
+		p.Fail(why + "\n" + lastLines(b.output.String(), 200))
 	}
 	return p.Tests, nil
 }

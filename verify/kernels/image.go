@@ -1,26 +1,20 @@
-package main
+package kernels
 
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
 	"debug/elf"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-
-	"github.com/zuffd/uffd/verify/kernels"
 )
 
 // headLen is how much of an image's beginning tells what it is.
 const headLen = 0x10010
 
-// identify tells a kernel's architecture, as Go names it, from the image's
-// beginning, and its page size in bytes where the image says it, else 0.
+// identify is Identify, of the image's beginning.
 func identify(head []byte) (arch string, pageSize int, err error) {
 	le := binary.LittleEndian
 	at := func(offset int, magic string) bool {
@@ -95,8 +89,9 @@ func identifyELF(head []byte) (string, int, error) {
 	}
 }
 
-// identifyFile is identify for a file.
-func identifyFile(path string) (arch string, pageSize int, err error) {
+// Identify tells a kernel's architecture, as Go names it, from its image, and
+// its page size in bytes where the image says it, else 0.
+func Identify(path string) (arch string, pageSize int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", 0, err
@@ -112,44 +107,4 @@ func identifyFile(path string) (arch string, pageSize int, err error) {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
 	return arch, pageSize, err
-}
-
-// kernelsIn returns the kernels of a directory, and says on w which files are
-// none.
-func kernelsIn(dir string, w io.Writer) ([]kernel, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var all []kernel
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		info, err := os.Stat(path) // through symbolic links
-		if err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		arch, _, err := identifyFile(path)
-		if err != nil {
-			fmt.Fprintf(w, "not booted: %v\n", err)
-			continue
-		}
-		all = append(all, kernel{kernels.Kernel{Arch: arch}, path})
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: no kernel image that is known here: x86 bzImage, arm64 Image or Image.gz, riscv64 Image, s390x image, ELF of riscv64, s390x or ppc64le", dir)
-	}
-	return all, nil
-}
-
-func sumFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -1,4 +1,4 @@
-package btf
+package kernels
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// maxImage bounds a kernel image, compressed or not. Debian's largest has
+// MaxImage bounds a kernel image, compressed or not. Debian's largest has
 // about 100 MiB.
-const maxImage = 256 << 20
+const MaxImage = 256 << 20
 
 // minTypes is less than the types of any kernel take, in bytes, and more than
 // what looks like BTF in an image and is not.
@@ -24,38 +24,20 @@ const minTypes = 1000
 // maxStreams bounds how many beginnings of compressed data are tried.
 const maxStreams = 64
 
-var errNone = errors.New("there is no BTF in it: it is no kernel, or one built without CONFIG_DEBUG_INFO_BTF")
+var errNone = errors.New("there is no BTF in it: it is no kernel, one built without CONFIG_DEBUG_INFO_BTF, or compressed in a way that is not known")
 
-// find returns the BTF in a file.
-func find(image []byte) ([]byte, error) {
-	if isELF(image) {
-		return section(image)
-	}
-	if raw, ok := header(image, 0); ok {
+// Types returns the BTF in a file: BTF as it is, an ELF file with a section
+// .BTF, or an image that holds either, compressed or not. Boot protocols say
+// where a compressed kernel lies in an image; it is looked for instead, as not
+// all of them do.
+func Types(file []byte) ([]byte, error) {
+	if raw, ok := header(file, 0); ok {
 		return raw, nil
 	}
-	if payload, ok := bzImage(image); ok {
-		return unpacked(payload)
+	if raw, err := inside(file); err == nil || isELF(file) {
+		return raw, err
 	}
-	if payload, ok := zboot(image); ok {
-		return unpacked(payload)
-	}
-	if _, ok := format(image); ok {
-		return unpacked(image)
-	}
-	if raw, ok := scan(image); ok {
-		return raw, nil
-	}
-	return embedded(image)
-}
-
-// unpacked returns the BTF in a compressed image.
-func unpacked(payload []byte) ([]byte, error) {
-	image, err := decompress(payload, maxImage)
-	if err != nil {
-		return nil, err
-	}
-	return inside(image)
+	return embedded(file)
 }
 
 // inside returns the BTF in an image that is not compressed.
@@ -70,9 +52,9 @@ func inside(image []byte) ([]byte, error) {
 }
 
 // embedded returns the BTF in the first compressed image that lies anywhere in
-// a file, as in that of s390x. All that is tried has maxImage bytes at most.
+// a file. All that is tried has MaxImage bytes at most.
 func embedded(image []byte) ([]byte, error) {
-	streams, left := 0, int64(maxImage)
+	streams, left := 0, int64(MaxImage)
 	for at := range image {
 		if _, ok := format(image[at:]); !ok {
 			continue
@@ -153,50 +135,15 @@ func scan(image []byte) ([]byte, bool) {
 	return best, best != nil
 }
 
-// bzImage returns the compressed kernel of an x86 boot image, as its setup
-// header says (protocol 2.08).
-func bzImage(b []byte) ([]byte, bool) {
-	if len(b) < 0x250 || string(b[0x202:0x206]) != "HdrS" {
-		return nil, false
-	}
-	sectors := uint64(b[0x1f1])
-	if sectors == 0 {
-		sectors = 4
-	}
-	le := binary.LittleEndian
-	return slice(b, (sectors+1)*512+uint64(le.Uint32(b[0x248:])), uint64(le.Uint32(b[0x24c:])))
-}
-
-// zboot returns the compressed kernel of an EFI boot image of other
-// architectures.
-func zboot(b []byte) ([]byte, bool) {
-	if len(b) < 0x40 || string(b[:2]) != "MZ" || string(b[4:8]) != "zimg" {
-		return nil, false
-	}
-	le := binary.LittleEndian
-	return slice(b, uint64(le.Uint32(b[8:])), uint64(le.Uint32(b[12:])))
-}
-
-func slice(b []byte, from, length uint64) ([]byte, bool) {
-	if from > uint64(len(b)) || length > uint64(len(b))-from {
-		return nil, false
-	}
-	return b[from : from+length], true
-}
-
-// formats are the ways of compression that are known, by their magic numbers.
-var formats = []struct{ name, magic string }{
-	{"gzip", "\x1f\x8b\x08"},
-	{"zstd", "\x28\xb5\x2f\xfd"},
-	{"lz4", "\x02\x21\x4c\x18"},
-}
-
-// format returns how b is compressed.
+// format returns how b is compressed, by its magic number.
 func format(b []byte) (string, bool) {
-	for _, f := range formats {
-		if bytes.HasPrefix(b, []byte(f.magic)) {
-			return f.name, true
-		}
+	switch {
+	case bytes.HasPrefix(b, []byte("\x1f\x8b\x08")):
+		return "gzip", true
+	case bytes.HasPrefix(b, []byte("\x28\xb5\x2f\xfd")):
+		return "zstd", true
+	case bytes.HasPrefix(b, []byte("\x02\x21\x4c\x18")):
+		return "lz4", true
 	}
 	return "", false
 }
@@ -205,7 +152,7 @@ func format(b []byte) (string, bool) {
 // compressed data is passed over.
 func decompress(b []byte, limit int64) ([]byte, error) {
 	var r io.Reader
-	name, ok := format(b)
+	name, _ := format(b)
 	switch name {
 	case "gzip":
 		z, err := gzip.NewReader(bytes.NewReader(b))
@@ -215,7 +162,7 @@ func decompress(b []byte, limit int64) ([]byte, error) {
 		z.Multistream(false)
 		r = z
 	case "zstd":
-		z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderMaxMemory(maxImage), zstd.WithDecoderMaxWindow(maxImage), zstd.WithDecoderConcurrency(1))
+		z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderMaxMemory(MaxImage), zstd.WithDecoderMaxWindow(MaxImage), zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return nil, err
 		}
@@ -223,9 +170,6 @@ func decompress(b []byte, limit int64) ([]byte, error) {
 		r = z
 	case "lz4":
 		r = lz4.NewReader(bytes.NewReader(b))
-	}
-	if !ok {
-		return nil, fmt.Errorf("the kernel is compressed in a way that is not known (it begins with % x)", b[:min(6, len(b))])
 	}
 	image, err := io.ReadAll(io.LimitReader(r, limit))
 	if len(image) == 0 && err != nil {

@@ -1,4 +1,4 @@
-package since_test
+package claim_test
 
 import (
 	"maps"
@@ -9,29 +9,29 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zuffd/uffd/headers"
 	userfaultfd "github.com/zuffd/uffd/runtime"
-	"github.com/zuffd/uffd/verify/bindings"
-	"github.com/zuffd/uffd/verify/since"
+	"github.com/zuffd/uffd/verify/claim"
+	"github.com/zuffd/uffd/verify/linux"
 )
 
-// symbols are those of both headers.
-func symbols(t *testing.T) since.Symbols {
+// load returns the claims, and of those for amd64 when each symbol came.
+func load(t *testing.T) (claim.All, map[string]linux.Release) {
 	t.Helper()
-	all := since.Symbols{}
-	for _, source := range bindings.Sources {
-		s, err := since.Documented(headers.FS, source.Header)
-		if err != nil {
-			t.Fatal(err)
-		}
-		maps.Copy(all, s)
+	all, err := claim.Load(t.Context(), "../..")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return all
+	symbols := map[string]linux.Release{}
+	for _, c := range all["amd64"] {
+		maps.Copy(symbols, c.Since())
+	}
+	return all, symbols
 }
 
 func TestRuntimeKnowsWhenFeaturesCame(t *testing.T) {
 	features := 0
-	for name, release := range symbols(t) {
+	_, symbols := load(t)
+	for name, release := range symbols {
 		if !strings.HasPrefix(name, "UFFD_FEATURE_") {
 			continue
 		}
@@ -48,11 +48,11 @@ func TestRuntimeKnowsWhenFeaturesCame(t *testing.T) {
 	}
 }
 
-// constant matches a line that documents a constant of package uffd.
-var constant = regexp.MustCompile(`\buffd\.X?(_?[A-Z_]+)\b.*//.*since Linux (\d+\.\d+)`)
+// documented matches a line that documents a constant of package uffd.
+var documented = regexp.MustCompile(`\buffd\.X?(_?[A-Z_]+)\b.*//.*since Linux (\d+\.\d+)`)
 
 func TestRuntimeDocumentsWhenSymbolsCame(t *testing.T) {
-	all := symbols(t)
+	_, all := load(t)
 	files, err := filepath.Glob("../../runtime/*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestRuntimeDocumentsWhenSymbolsCame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range constant.FindAllStringSubmatch(string(text), -1) {
+		for _, m := range documented.FindAllStringSubmatch(string(text), -1) {
 			seen = append(seen, m[1])
 			if got := all[m[1]].String(); got != m[2] {
 				t.Errorf("%s: %s is said to be since %s; headers/ says %s", file, m[1], m[2], got)

@@ -1,0 +1,92 @@
+package btf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/zuffd/uffd/verify/claim"
+	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/kernels"
+	"github.com/zuffd/uffd/verify/linux"
+)
+
+// Ask holds the structs of the claims against the running kernel's, those of
+// the newest kernels for amd64 and arm64, and those of whatever kernel of
+// Debian's is in the cache besides, since verify/vm has fetched it.
+func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
+	release, name, err := linux.Running()
+	running := answer("the running "+name, runtime.GOARCH)
+	switch err = errors.Join(err, hold(&running, Running, release, all[runtime.GOARCH])); {
+	case errors.Is(err, fs.ErrNotExist):
+		running.Absent = "CONFIG_DEBUG_INFO_BTF is off, or /sys is not mounted"
+	default:
+		running.Unasked = err
+	}
+	answers := []claim.Answer{running}
+	cache, err := debian.Open()
+	var missing []string
+	for _, k := range kernels.Debian {
+		a := answer(k.Name(), k.Arch)
+		if err == nil {
+			cache.Offline = k.Release != all.Edition().String()
+			a.Unasked = askImage(ctx, &a, k, cache, all[k.Arch])
+		}
+		switch {
+		case err != nil || cache.Offline && errors.Is(a.Unasked, debian.ErrOffline):
+			missing = append(missing, k.Name())
+		case a.Unasked == nil && slices.ContainsFunc(answers, func(b claim.Answer) bool { return a.Oracle == b.Oracle }):
+			// what it takes the place of has been replaced by one that is asked
+		default:
+			answers = append(answers, a)
+		}
+	}
+	if len(missing) > 0 {
+		answers[0].Note += fmt.Sprintf("; not asked, as they are not in the cache: %d of Debian's %d kernels (%s), which make vm fetches", len(missing), len(kernels.Debian), strings.Join(missing, " "))
+		answers[0].Note = strings.TrimPrefix(answers[0].Note, "; ")
+	}
+	return answers
+}
+
+func answer(name, arch string) claim.Answer {
+	return claim.Answer{Kind: "BTF", Oracle: name, About: "the structs of the model and the files for " + arch}
+}
+
+func askImage(ctx context.Context, a *claim.Answer, k kernels.Kernel, cache *debian.Cache, claims []*claim.Claim) error {
+	image, err := k.Image(ctx, cache)
+	if err != nil {
+		return err
+	}
+	release, err := image.Linux()
+	if err != nil {
+		return err
+	}
+	a.Oracle, a.Note = strings.TrimPrefix(strings.TrimPrefix(image.Package, "linux-image-"), "linux-binary-"), image.Instead
+	return hold(a, image.Path, release, claims)
+}
+
+// hold holds claims against the types in a file.
+func hold(a *claim.Answer, path string, release linux.Release, claims []*claim.Claim) error {
+	types, err := Open(path)
+	if err != nil {
+		return err
+	}
+	for _, c := range claims {
+		truth, err := types.Truth(release, c)
+		if err != nil {
+			return err
+		}
+		a.Add(c.Hold(truth), "")
+	}
+	return nil
+}
+
+// Truth returns what a kernel of a release knows of the structs of a claim.
+func (k *Kernel) Truth(release linux.Release, c *claim.Claim) (claim.Truth, error) {
+	m, err := k.Model(c.Tags()...)
+	return claim.Truth{Linux: release, Model: m, OnlyTypes: true}, err
+}

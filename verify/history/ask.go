@@ -1,0 +1,127 @@
+// Package history holds the claims against the past, and the future: the
+// kernel's own headers of every release that Debian carries, as C compilers
+// understand them, and as the generator does.
+//
+// When a symbol came is pinned if its release is at hand, and the one before
+// it; else it is only bracketed by those at hand: of a symbol since 6.7, the
+// headers of 6.1 and 6.12 say that it came between them.
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zuffd/uffd/verify/arch"
+	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/claim"
+	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/linux"
+)
+
+const kind = "kernel headers"
+
+// Ask holds the claims for each architecture against every release's headers.
+func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
+	about := "each symbol and when it came, each value for ever"
+	cache, err := debian.Open()
+	var trees []Tree
+	var lacks []string
+	if err == nil {
+		trees, lacks, err = Trees(ctx, cache)
+	}
+	if err == nil && (len(trees) == 0 || trees[len(trees)-1].Linux.Before(all.Edition())) {
+		err = fmt.Errorf("Debian carries no kernel headers of Linux %v, which the files are of, or newer", all.Edition())
+	}
+	if err != nil {
+		return []claim.Answer{{Kind: kind, Oracle: "Debian's", About: about, Unasked: err}}
+	}
+	answers := cc.Each(func(c cc.Compiler) claim.Answer {
+		a := claim.Answer{Kind: kind, Oracle: c.Command[0] + ", Linux", About: about + ", for " + c.Arch}
+		if a.Unasked = c.Missing(); a.Unasked != nil {
+			return a
+		}
+		for _, t := range trees {
+			for _, said := range all[c.Arch] {
+				truth, err := t.Truth(c, said.Source.Header)
+				if errors.Is(err, ErrNoArch) {
+					continue
+				}
+				if err != nil {
+					a.Unasked = errors.Join(a.Unasked, err)
+					continue
+				}
+				if !slices.Contains(a.Sources, t.Package) {
+					a.Sources = append(a.Sources, t.Package)
+					a.Oracle += " " + t.Linux.String()
+				}
+				a.Add(said.Hold(truth), "")
+			}
+		}
+		return a
+	})
+	answers[0].Note = precision(trees, all["amd64"])
+	for i := range answers[1:] {
+		answers[1+i].News = nil // which amd64 tells
+	}
+	if newest := trees[len(trees)-1]; len(answers[0].News) > 0 {
+		answers[0].News = append([]string{fmt.Sprintf("Linux %v has more than headers/, which make kernel HEADERS=%s takes in:", newest.Linux, newest.Sysroot())}, answers[0].News...)
+	}
+	for _, why := range lacks {
+		answers = append(answers, claim.Answer{Kind: kind, Oracle: "Debian's", About: about, Absent: why})
+	}
+	return append(answers, askGenerator(ctx, root, all, trees))
+}
+
+// askGenerator has the generator read the kernel's own header: what comes of it
+// is to be the files, byte for byte. Of linux/fs.h ours is only a part.
+func askGenerator(ctx context.Context, root string, all claim.All, trees []Tree) claim.Answer {
+	a := claim.Answer{Kind: kind, Oracle: fmt.Sprintf("Linux %v", all.Edition()), About: "the files, as generated from the kernel's own header"}
+	i := slices.IndexFunc(trees, func(t Tree) bool { return t.Linux == all.Edition() })
+	if i < 0 {
+		a.Absent = fmt.Sprintf("Debian carries no kernel headers of Linux %v any more, but newer ones", all.Edition())
+		return a
+	}
+	a.Oracle, a.Sources = trees[i].Package, []string{trees[i].Package}
+	var diff string
+	diff, a.Unasked = claim.Regenerate(ctx, root, trees[i].Sysroot(), ".", claim.Sources[0].Header, arch.Names()...)
+	if a.Compared = len(arch.All); diff != "" {
+		a.Wrong = []string{"\n" + diff}
+	}
+	return a
+}
+
+// precision says what trees, in ascending order, can tell of when symbols came.
+func precision(trees []Tree, claims []*claim.Claim) string {
+	var pinned, bracketed, older int
+	for _, c := range claims {
+		for _, came := range c.Since() {
+			i := 0
+			for i < len(trees)-1 && trees[i].Linux.Before(came) {
+				i++
+			}
+			switch {
+			case i == 0:
+				older++
+			case follows(trees[i-1].Linux, trees[i].Linux):
+				pinned++
+			default:
+				bracketed++
+			}
+		}
+	}
+	return fmt.Sprintf("of the symbols, %d are pinned to a release, %d bracketed by two, %d only known to be at most %v", pinned, bracketed, older, trees[0].Linux)
+}
+
+// last are the minor numbers of the last releases of Linux's major ones.
+var last = map[int]int{4: 20, 5: 19, 6: 19}
+
+// follows reports whether there is no release between two.
+func follows(a, b linux.Release) bool {
+	if a.Major == b.Major {
+		return a.Minor+1 == b.Minor
+	}
+	minor, ok := last[a.Major]
+	return ok && a.Major+1 == b.Major && a.Minor == minor && b.Minor == 0
+}

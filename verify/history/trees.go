@@ -1,0 +1,113 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+
+	"github.com/zuffd/uffd/verify/arch"
+	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/claim"
+	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/linux"
+)
+
+// suites are where Debian keeps kernel headers of different releases, and the
+// release that each is to have; of backports any.
+var suites = []struct{ name, release string }{
+	{"bullseye", "5.10"}, {"bookworm", "6.1"}, {"trixie", "6.12"}, {"trixie-backports", ""},
+}
+
+// A Tree is the kernel headers of one release.
+type Tree struct {
+	Linux   linux.Release
+	Package string // "linux-libc-dev 6.12.117-1"
+	dir     string // holds usr/include
+}
+
+// Trees returns the headers of every release that Debian's suites carry, in
+// ascending order: out of the cache, or fetched into it. lacks says which suite
+// has not what it is to have: the history shrinks by that.
+func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []string, err error) {
+	for _, suite := range suites {
+		q := debian.Query{
+			Index: debian.Index{Suite: suite.name, Arch: "amd64"},
+			Name:  regexp.MustCompile(`^linux-libc-dev$`),
+		}
+		all, err := cache.Packages(ctx, q)
+		if err != nil {
+			return nil, nil, err
+		}
+		has := map[string]bool{"": true}
+		for _, p := range all { // newest first
+			release, err := linux.Parse(p.Version)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
+			}
+			if has[release.String()] {
+				continue
+			}
+			has[release.String()] = true
+			if slices.ContainsFunc(trees, func(t Tree) bool { return t.Linux == release }) {
+				continue
+			}
+			q.Version = release.String() + "."
+			e, err := cache.Extract(ctx, q, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			trees = append(trees, Tree{release, e.Package.Name + " " + e.Package.Version, e.Dir})
+		}
+		if !has[suite.release] {
+			lacks = append(lacks, fmt.Sprintf("Debian's %s has no kernel headers of Linux %s", suite.name, suite.release))
+		}
+	}
+	slices.SortFunc(trees, func(a, b Tree) int { return a.Linux.Compare(b.Linux) })
+	return trees, lacks, nil
+}
+
+// Sysroot returns the tree's include root, as the generator takes it.
+func (t Tree) Sysroot() string { return filepath.Join(t.dir, "usr", "include") }
+
+// ErrNoArch is wrapped by the error for a tree that does not have an
+// architecture's headers: before 6.12 a package is for one.
+var ErrNoArch = errors.New("no headers for the architecture")
+
+// Include returns a tree's include directories for a GOARCH: its asm headers
+// are in a directory for all architectures (since 6.12), or in a multiarch one.
+func (t Tree) Include(goarch string) ([]string, error) {
+	a, _ := arch.For(goarch)
+	for _, asm := range []string{
+		filepath.Join(t.dir, "usr", "lib", "linux", "uapi", a.Linux),
+		filepath.Join(t.Sysroot(), a.Triple),
+	} {
+		if _, err := os.Stat(filepath.Join(asm, "asm", "ioctl.h")); err == nil {
+			return []string{asm, t.Sysroot()}, nil
+		}
+	}
+	return nil, fmt.Errorf("%s, %s: %w", t.Package, goarch, ErrNoArch)
+}
+
+// parts are the headers of which ours have only a part: what theirs must have
+// of it and not more is what matches.
+var parts = map[string]*regexp.Regexp{
+	"linux/fs.h": regexp.MustCompile(`^(PAGE_IS_|PM_SCAN_|PAGEMAP_SCAN|PROCFS_IOCTL_MAGIC$|pm_|page_region$)`),
+}
+
+// Truth returns what a header of the tree means to a compiler, as far as ours
+// has it.
+func (t Tree) Truth(c cc.Compiler, header string) (claim.Truth, error) {
+	include, err := t.Include(c.Arch)
+	if err != nil {
+		return claim.Truth{}, err
+	}
+	m, err := c.Describe(include, header, parts[header])
+	if err != nil {
+		return claim.Truth{}, fmt.Errorf("%s: %w", t.Package, err)
+	}
+	return claim.Truth{Linux: t.Linux, Model: m}, nil
+}
