@@ -32,7 +32,7 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 		trees, lacks, err = Trees(ctx, cache)
 	}
 	if err == nil && (len(trees) == 0 || trees[len(trees)-1].Linux.Before(all.Edition())) {
-		err = fmt.Errorf("Debian carries no kernel headers of Linux %v, which the files are of, or newer", all.Edition())
+		err = fmt.Errorf("of Linux %v, which the files are of, or newer, Debian carries no kernel headers", all.Edition())
 	}
 	if err != nil {
 		return []claim.Answer{{Kind: kind, Oracle: "Debian's", About: about, Unasked: err}}
