@@ -435,8 +435,9 @@ func ExampleFile_SetReadDeadline() {
 	}
 	defer f.Close()
 
-	// The process that is served; it might have sent us f.
-	cmd := exec.Command("sleep", "0.01")
+	// The process that is served, and might have sent us f. Here it is this
+	// program once more, with nothing to do.
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	if err := cmd.Start(); err != nil {
 		log.Fatal(err)
 	}
