@@ -225,6 +225,26 @@ var edits = []struct {
 		nil,
 	},
 	{
+		"macros that become an enum, with one more",
+		[]string{"#define THING_FLAG_RED	(1<<0)	/* KERNEL PROSE */\n", "", "struct thing {\n", "enum thing_flag {\n	THING_FLAG_RED = (1<<0),\n#define THING_FLAG_RED THING_FLAG_RED\n	THING_FLAG_BLUE = 1<<1,\n#define THING_FLAG_BLUE THING_FLAG_BLUE\n};\nstruct thing {\n"},
+		[]string{"#define THING_FLAG_RED (1 << 0)\n", "#define THING_FLAG_RED (1 << 0)\n\n/*\n * THING_FLAG_BLUE: TODO: describe. Since Linux 6.2.\n */\n#define THING_FLAG_BLUE 0x2\n"},
+		nil,
+	},
+	{
+		"an enumerator that becomes a macro, beside a new one",
+		[]string{"	THING_STATE_OFF\n};", "	THING_STATE_AWAY = 5,\n};\n#define THING_STATE_OFF (THING_STATE_ON + 1)"},
+		[]string{
+			"	/* THING_STATE_OFF: it is off. Since Linux 5.2. */\n	THING_STATE_OFF,\n};\n", "	/* THING_STATE_AWAY: TODO: describe. Since Linux 6.2. */\n	THING_STATE_AWAY = 5,\n};\n\n/*\n * THING_STATE_OFF: it is off. Since Linux 5.2.\n */\n#define THING_STATE_OFF (THING_STATE_ON + 1)\n",
+		},
+		[]string{"added constant THING_STATE_AWAY: 0x5"},
+	},
+	{
+		"enumerators that have macros of their names",
+		[]string{"	THING_STATE_OFF\n};", "	THING_STATE_OFF,\n#define THING_STATE_OFF	THING_STATE_OFF\n	THING_STATE_AWAY,\n#define THING_STATE_AWAY	THING_STATE_AWAY\n};"},
+		[]string{"	THING_STATE_OFF,\n", "	THING_STATE_OFF,\n	/* THING_STATE_AWAY: TODO: describe. Since Linux 6.2. */\n	THING_STATE_AWAY,\n"},
+		nil,
+	},
+	{
 		"an enumerator that is gone",
 		[]string{",	/* KERNEL PROSE */\n	THING_STATE_OFF\n", "\n"},
 		[]string{"	/* THING_STATE_OFF: it is off. Since Linux 5.2. */\n	THING_STATE_OFF,\n", ""},

@@ -256,7 +256,7 @@ func (e *edition) words() (map[string]bool, error) {
 		if err != nil {
 			return err
 		}
-		for _, w := range words(quotedText.ReplaceAllString(blankComments(string(text)), "")) {
+		for _, w := range words(quotedText.ReplaceAllString(newSource(string(text)).code, "")) {
 			all[w] = true
 		}
 		return nil

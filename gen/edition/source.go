@@ -8,13 +8,20 @@ import (
 // A source is the text of a header, and its code: the same text with blanks in
 // the place of comments, so that lines and columns are the same.
 type source struct {
-	lines []string // of the text, without newlines
-	code  string
-	start []int // of each line in code
+	lines    []string // of the text, without newlines
+	code     string
+	start    []int  // of each line in code
+	comments []span // of several lines
 }
 
 func newSource(text string) *source {
-	s := &source{lines: strings.Split(text, "\n"), code: blankComments(text), start: []int{0}}
+	s := &source{lines: strings.Split(text, "\n"), start: []int{0}}
+	s.code = blankComments(text, func(from, to int) {
+		if lines := strings.Count(text[from:to], "\n"); lines > 0 {
+			first := strings.Count(text[:from], "\n") + 1
+			s.comments = append(s.comments, span{first, first + lines})
+		}
+	})
 	for i := range len(s.code) {
 		if s.code[i] == '\n' {
 			s.start = append(s.start, i+1)
@@ -23,7 +30,9 @@ func newSource(text string) *source {
 	return s
 }
 
-func blankComments(text string) string {
+// blankComments returns the text with blanks in the place of comments, and
+// tells where those are.
+func blankComments(text string, comment func(from, to int)) string {
 	b := []byte(text)
 	for i := 0; i < len(b); {
 		end := i + 1
@@ -45,6 +54,7 @@ func blankComments(text string) string {
 			i++
 			continue
 		}
+		comment(i, end)
 		for ; i < end; i++ {
 			if b[i] != '\n' {
 				b[i] = ' '
@@ -94,11 +104,23 @@ func (s *source) macro(name string, line int) (body string, at span, ok bool) {
 	for {
 		rest, more := strings.CutSuffix(strings.TrimRight(body, " \t"), `\`)
 		if !more {
+			at.last = s.uncommented(at.last)
 			return tidy(body), at, true
 		}
 		at.last++
 		body = rest + " " + s.line(at.last)
 	}
+}
+
+// uncommented returns the line in which a comment ends that a line begins, or
+// the line itself.
+func (s *source) uncommented(line int) int {
+	for _, c := range s.comments {
+		if c.first <= line && line < c.last {
+			return c.last
+		}
+	}
+	return line
 }
 
 // comment returns where the comment directly before a line begins, or the line
@@ -165,7 +187,7 @@ func (s *source) block(from, limit int) (*block, int) {
 	if shut >= limit || end >= limit {
 		return nil, limit
 	}
-	b := &block{span: span{s.lineAt(from), s.lineAt(end)}, head: tidy(s.code[from:open]), tail: tidy(s.code[shut+1 : end])}
+	b := &block{span: span{s.lineAt(from), s.uncommented(s.lineAt(end))}, head: tidy(s.code[from:open]), tail: tidy(s.code[shut+1 : end])}
 	if strings.Contains(" "+b.head+" ", " enum ") {
 		b.list = s.members(open+1, shut, ',')
 	} else {
@@ -245,6 +267,17 @@ func (s *source) members(from, limit int, end byte) []member {
 		all = append(all, m)
 		from = i + 1
 	}
+}
+
+// names returns the names of the enumerators.
+func (b *block) names() []string {
+	var all []string
+	for _, m := range b.list {
+		if name := words(m.text); len(name) > 0 && !strings.HasPrefix(m.text, "#") {
+			all = append(all, name[0])
+		}
+	}
+	return all
 }
 
 // enums returns the enums of the header.

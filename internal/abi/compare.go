@@ -1,6 +1,7 @@
 package abi
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -41,7 +42,7 @@ func Compare(old, new *Model) []Change {
 	for _, s := range old.Structs {
 		if is, ok := byName[s.Name]; ok {
 			all = append(all, compare("field", s.Fields, is.Fields,
-				func(f Field) string { return s.Name + "." + f.Name }, Field.describe)...)
+				func(f Field) string { return s.Name + "." + cmp.Or(f.Name, f.Type.Spelling) }, Field.describe)...)
 		}
 	}
 	return all
