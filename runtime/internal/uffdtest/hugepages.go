@@ -4,8 +4,55 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
+
+// ReserveHugePages puts pages into the system's pool for the tests of this
+// program, or skips the test where the kernel has no such pages.
+func ReserveHugePages(t testing.TB) {
+	t.Helper()
+	size, _ := hugePages()
+	if size == 0 {
+		t.Skip("hugetlb: this kernel has no huge pages")
+	}
+	if size <= 32<<20 && os.Getuid() == 0 {
+		reserve.Do(func() { reserved = growPool(enough) })
+	}
+}
+
+// Each program adds its own pages and takes as many away, since the tests of
+// several packages run at once.
+const enough = 8
+
+var (
+	reserve  sync.Once
+	reserved int
+)
+
+func giveHugePagesBack() {
+	if reserved > 0 {
+		growPool(-reserved)
+	}
+}
+
+// growPool adds n pages to the pool, and returns how many it has added.
+func growPool(n int) int {
+	f, err := os.OpenFile("/proc/sys/vm/nr_hugepages", os.O_WRONLY, 0)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX) != nil { // until f is closed
+		return 0
+	}
+	_, before := hugePages()
+	fmt.Fprint(f, max(before+n, 0))
+	_, after := hugePages()
+	return after - before
+}
 
 // hugePages returns the default size of huge pages, in bytes, and how many the
 // system's pool has.
@@ -16,33 +63,4 @@ func hugePages() (size, total int) {
 		fmt.Sscanf(line, "HugePages_Total: %d", &total)
 	}
 	return size << 10, total
-}
-
-// ReserveHugePages puts pages into the pool if there are too few for tests, or
-// skips the test where the kernel has no such pages.
-func ReserveHugePages(t testing.TB) {
-	t.Helper()
-	size, total := hugePages()
-	if size == 0 {
-		t.Skip("hugetlb: this kernel has no huge pages")
-	}
-	const enough = 8
-	if total < enough && size <= 32<<20 && os.Getuid() == 0 {
-		if hugePagesBefore < 0 {
-			hugePagesBefore = total
-		}
-		setHugePages(enough)
-	}
-}
-
-// hugePagesBefore is how many pages the pool had before tests put more into
-// it, -1 if they did not.
-var hugePagesBefore = -1
-
-func setHugePages(n int) { os.WriteFile("/proc/sys/vm/nr_hugepages", []byte(fmt.Sprint(n)), 0) }
-
-func giveHugePagesBack() {
-	if hugePagesBefore >= 0 {
-		setHugePages(hugePagesBefore)
-	}
 }
