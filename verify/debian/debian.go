@@ -19,7 +19,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,11 +28,7 @@ import (
 type Cache struct {
 	Dir     string    // where the cache is
 	Log     io.Writer // is told what is fetched
-	Refresh bool      // fetch every index that is used anew, once
 	Offline bool      // fetch nothing: what is not in the cache is an error
-
-	mu        sync.Mutex
-	refreshed map[Index]bool
 }
 
 // Open returns the cache of $UFFD_CACHE or, if that is not set, of the user's
@@ -106,7 +101,7 @@ type Extract struct {
 // Extract takes files out of the newest package that answers the query: those
 // whose paths ("usr/include/linux/fs.h") match, or all if match is nil.
 func (c *Cache) Extract(ctx context.Context, q Query, match *regexp.Regexp) (*Extract, error) {
-	for {
+	for refreshed := false; ; refreshed = true {
 		all, err := c.Packages(ctx, q)
 		if err != nil {
 			return nil, err
@@ -121,7 +116,7 @@ func (c *Cache) Extract(ctx context.Context, q Query, match *regexp.Regexp) (*Ex
 		}
 		// Point releases vanish from the mirror: an index that was cached
 		// may list what is gone, and lack what has come.
-		if ctx.Err() != nil || errors.Is(err, errLocal) || c.isFresh(q.Index) {
+		if ctx.Err() != nil || errors.Is(err, errLocal) || refreshed {
 			return nil, err
 		}
 		if err2 := c.update(ctx, q.Index); err2 != nil {

@@ -224,7 +224,7 @@ func TestExtract(t *testing.T) {
 		r.publish("1", "2")
 		r.want(r.open(), wanted, "1")
 		c := r.open()
-		c.Refresh = true
+		c.Forget()
 		r.want(c, wanted, "2")
 	})
 	t.Run("does not trust an index whose refresh failed", func(t *testing.T) {
@@ -233,7 +233,7 @@ func TestExtract(t *testing.T) {
 		r.want(r.open(), wanted, "1")
 		os.RemoveAll(filepath.Join(r.dir, "dists"))
 		c := r.open()
-		c.Refresh = true
+		c.Forget()
 		if _, err := c.Packages(t.Context(), wanted); err == nil {
 			t.Error("a refresh without a repository is no error")
 		}

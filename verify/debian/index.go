@@ -29,26 +29,10 @@ func (c *Cache) need(ctx context.Context, x Index) error {
 	if !nameOf.MatchString(x.Suite) || !nameOf.MatchString(x.Arch) {
 		return fmt.Errorf("%q, %q: no suite and architecture", x.Suite, x.Arch)
 	}
-	_, err := os.Stat(filepath.Join(c.indexDir(x), complete))
-	if err == nil && (!c.Refresh || c.isFresh(x)) {
-		return nil
+	if _, err := os.Stat(filepath.Join(c.indexDir(x), complete)); err != nil {
+		return c.update(ctx, x)
 	}
-	return c.update(ctx, x)
-}
-
-func (c *Cache) isFresh(x Index) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.refreshed[x]
-}
-
-func (c *Cache) fresh(x Index) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.refreshed == nil {
-		c.refreshed = map[Index]bool{}
-	}
-	c.refreshed[x] = true
+	return nil
 }
 
 // update fetches the index from the first of the machine's repositories that
@@ -65,8 +49,7 @@ func (c *Cache) update(ctx context.Context, x Index) error {
 	}
 	defer unlock()
 	if done, err := os.Stat(filepath.Join(dir, complete)); err == nil && done.ModTime().After(began) {
-		c.fresh(x) // somebody else has fetched it while we waited
-		return nil
+		return nil // somebody else has fetched it while we waited
 	}
 	// What an update leaves that fails, or is killed, may list nothing.
 	if err := os.Remove(filepath.Join(dir, complete)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +69,6 @@ func (c *Cache) update(ctx context.Context, x Index) error {
 			failed = errors.Join(failed, fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, err))
 			continue
 		}
-		c.fresh(x)
 		return os.WriteFile(filepath.Join(dir, complete), nil, 0o644)
 	}
 	return failed
@@ -131,4 +113,12 @@ func (c *Cache) list(ctx context.Context, q Query) ([]Package, error) {
 		}
 	}
 	return answers, newestFirst(ctx, answers)
+}
+
+// Forget has every index that is used be fetched anew.
+func (c *Cache) Forget() {
+	all, _ := filepath.Glob(filepath.Join(c.Dir, "index", "*", complete))
+	for _, path := range all {
+		os.Remove(path)
+	}
 }

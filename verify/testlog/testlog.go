@@ -21,16 +21,26 @@ type Test struct {
 	Output  string  `json:"output,omitempty"` // of a failed one
 }
 
+// An Attr is what a test said of itself with testing.T.Attr.
+type Attr struct {
+	Test  string `json:"test"`
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
 // A Package is what was told of one package's tests.
 type Package struct {
 	Name   string
 	Result string // pass, fail, skip; empty if its end was not told
 	Output string // what no test wrote; of a package that could not be built, why
+	Attrs  []Attr
 
 	// Tests are the leaves, in the order in which they began: a test that ran
 	// subtests is left out, unless it failed where none of them did. A test
 	// that began and did not end has failed.
 	Tests []Test
+
+	output map[string]string // of each test
 }
 
 // Count returns how many tests have one of the results.
@@ -58,16 +68,15 @@ func (p *Package) Refused(output, why string) {
 
 // event is what is printed; go doc test2json and go help test document it.
 type event struct {
-	Action, Package, Test, Output string
-	Elapsed                       float64
-	ImportPath, FailedBuild       string // of a build's output, and of a package that could not be built
+	Action, Package, Test, Output, Key, Value string
+	Elapsed                                   float64
+	ImportPath, FailedBuild                   string // of a build's output, and of a package that could not be built
 }
 
 // Read reads events to the end, and returns the packages in the order in which
 // they began.
 func Read(r io.Reader) ([]*Package, error) {
-	var all []*log
-	packages := map[string]*log{}
+	var all []*Package
 	builds := map[string]string{}
 	for d := json.NewDecoder(r); ; {
 		var e event
@@ -82,59 +91,51 @@ func Read(r io.Reader) ([]*Package, error) {
 			builds[e.ImportPath] += e.Output
 			continue
 		}
-		l := packages[e.Package]
-		if l == nil {
-			l = &log{Package: Package{Name: e.Package}, output: map[string]string{}}
-			packages[e.Package] = l
-			all = append(all, l)
+		at := slices.IndexFunc(all, func(p *Package) bool { return p.Name == e.Package })
+		if at < 0 {
+			at = len(all)
+			all = append(all, &Package{Name: e.Package, output: map[string]string{}})
 		}
-		l.event(e, builds)
+		all[at].event(e, builds)
 	}
-	var done []*Package
-	for _, l := range all {
-		done = append(done, l.leaves())
+	for _, p := range all {
+		p.leaves()
 	}
-	return done, nil
+	return all, nil
 }
 
-// A log is a Package in the making: all its tests, and what each has written.
-type log struct {
-	Package
-	output map[string]string
-}
-
-func (l *log) event(e event, builds map[string]string) {
+func (p *Package) event(e event, builds map[string]string) {
 	ended := e.Action == "pass" || e.Action == "fail" || e.Action == "skip"
 	if e.Test == "" {
-		l.Output += e.Output
+		p.Output += e.Output
 		if ended {
-			l.Result = e.Action
-			l.Output = builds[e.FailedBuild] + l.Output
+			p.Result = e.Action
+			p.Output = builds[e.FailedBuild] + p.Output
 		}
 		return
 	}
-	l.output[e.Test] += e.Output
-	at := len(l.Tests) - 1
-	for at >= 0 && l.Tests[at].Name != e.Test {
-		at--
+	if e.Action == "attr" {
+		p.Attrs = append(p.Attrs, Attr{e.Test, e.Key, e.Value})
 	}
+	p.output[e.Test] += e.Output
+	at := slices.IndexFunc(p.Tests, func(t Test) bool { return t.Name == e.Test })
 	if at < 0 {
-		at = len(l.Tests)
-		l.Tests = append(l.Tests, Test{Package: e.Package, Name: e.Test})
+		at = len(p.Tests)
+		p.Tests = append(p.Tests, Test{Package: e.Package, Name: e.Test})
 	}
 	if ended {
-		l.Tests[at].Result, l.Tests[at].Seconds = e.Action, e.Elapsed
+		p.Tests[at].Result, p.Tests[at].Seconds = e.Action, e.Elapsed
 	}
 }
 
-// leaves leaves the leaves in l.Tests.
-func (l *log) leaves() *Package {
+// leaves leaves the leaves in p.Tests.
+func (p *Package) leaves() {
 	parent, failedBelow := map[string]bool{}, map[string]bool{}
-	for i := range l.Tests {
-		t := &l.Tests[i]
+	for i := range p.Tests {
+		t := &p.Tests[i]
 		if t.Result == "" {
 			t.Result = "fail"
-			l.output[t.Name] += "(the test did not end)\n"
+			p.output[t.Name] += "(the test did not end)\n"
 		}
 		for at, c := range t.Name {
 			if c == '/' {
@@ -143,21 +144,17 @@ func (l *log) leaves() *Package {
 			}
 		}
 	}
-	all := l.Tests
-	l.Tests = nil
-	for _, t := range all {
-		if parent[t.Name] && (t.Result != "fail" || failedBelow[t.Name]) {
-			continue
-		}
-		switch t.Result {
+	p.Tests = slices.DeleteFunc(p.Tests, func(t Test) bool {
+		return parent[t.Name] && (t.Result != "fail" || failedBelow[t.Name])
+	})
+	for i := range p.Tests {
+		switch t := &p.Tests[i]; t.Result {
 		case "skip":
-			t.Reason = reason(l.output[t.Name])
+			t.Reason = reason(p.output[t.Name])
 		case "fail":
-			t.Output = l.output[t.Name]
+			t.Output = p.output[t.Name]
 		}
-		l.Tests = append(l.Tests, t)
 	}
-	return &l.Package
 }
 
 // logged matches the first line of what a test logs.

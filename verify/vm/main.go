@@ -1,14 +1,35 @@
-// Vm boots kernels under qemu and runs the live tests of verify/ and runtime/
-// in them.
+// Vm runs a module's tests in virtual machines: it builds the test binaries of
+// packages, boots kernels under qemu, and tells what came of the tests on each.
 //
-//	go run ./verify/vm [flags]
+//	go run github.com/zuffd/uffd/verify/vm [flags] [packages]
 //
-// The kernels are Debian's stock ones, fetched through the machine's own apt
-// configuration into a cache (see package debian), or with -dir the images of
-// a directory. Each is given an initramfs of nothing but static test binaries
-// and an init (verify/vm/init) that runs them and tells the outcome on the
-// console. It prints a table and exits with 1 if a test failed, or a kernel did
-// not run its tests to the end.
+// It works in any Go module. In the directory of one,
+//
+//	vm -kernels amd64/6.12,arm64/newest ./...
+//
+// runs all of its tests on two kernels and prints a table. The kernels are
+// Debian's stock ones, fetched through the machine's own apt configuration into
+// a cache (see package debian), or with -dir the images of a directory: -list
+// lists them. A guest has nothing but an init, which is root, and the test
+// binaries, static and built without cgo, which it runs one after the other:
+//
+//   - Each runs in a directory of its own, in which the package's testdata is,
+//     as with go test, and which can be written. There are /dev, /proc, /sys,
+//     /tmp and /dev/shm, and some huge pages. There is no network, no shell, no
+//     Go and no C compiler.
+//   - C programs that tests need travel along: each testdata/*.c is built by
+//     the host's compiler for the guest, statically, in the directory of the
+//     package, with the flags that a line of its comment that begins with
+//     "cflags:" says. The variable TEST_PROGRAMS names the directory that has
+//     them, each by its source's name without ".c": a test that finds it set
+//     takes the program from there instead of compiling it.
+//   - They run in short mode (-test.short), as emulated processors are 5 to 11
+//     times slower than the host's.
+//   - What a test says with [testing.T.Attr] is tabulated by -results: a row
+//     for each key, a column for each kernel.
+//
+// Vm exits with 1 if a test failed, or a kernel did not run its tests to the
+// end.
 package main
 
 import (
@@ -30,32 +51,34 @@ import (
 	"github.com/zuffd/uffd/verify/kernels"
 )
 
-// options are the command's flags.
+// options are the command line.
 type options struct {
-	kernels, dir, run      string
-	json, results, module  string
-	jobs                   int
-	timeout                time.Duration
-	install, refresh, list bool
+	kernels, dir, run, json, results string
+	jobs                             int
+	timeout                          time.Duration
+	install, refresh, list           bool
+	packages                         []string
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.kernels, "kernels", "*/*", "patterns of the kernels to boot, with commas: 'amd64/6.12,arm64/*'")
+	flag.StringVar(&o.kernels, "kernels", "*/*", "patterns of the kernels to boot, with commas: 'amd64/6.12,arm64/*,*/newest'")
 	flag.StringVar(&o.dir, "dir", "", "boot the kernel images of a directory instead of Debian's")
 	flag.StringVar(&o.run, "run", "", "run the tests that match this regular expression, as go test does")
 	flag.StringVar(&o.json, "json", "", "write the results to a file, in JSON")
 	flag.StringVar(&o.results, "results", "", "write the results to a file, in Markdown")
-	flag.StringVar(&o.module, "module", ".", "test the module in this directory")
 	flag.IntVar(&o.jobs, "j", 2, "how many guests run at a time")
 	flag.DurationVar(&o.timeout, "timeout", 2*time.Minute, "how long one package's tests may take in a guest")
-	flag.BoolVar(&o.install, "install", false, "install missing qemu packages with apt-get, as root")
+	flag.BoolVar(&o.install, "install", false, "install missing qemu and compiler packages with apt-get, as root")
 	flag.BoolVar(&o.refresh, "refresh", false, "fetch Debian's package indexes anew")
 	flag.BoolVar(&o.list, "list", false, "list the kernels and boot none")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "vm runs a module's tests in virtual machines: vm [flags] [packages]\n\nThe packages are as go test takes them, ./... if none is given.")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "vm: %q: there are flags only; -h lists them\n", flag.Args())
-		os.Exit(2)
+	if o.packages = flag.Args(); len(o.packages) == 0 {
+		o.packages = []string{"./..."}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -69,6 +92,9 @@ func main() {
 func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	if o.results != "" && o.run != "" {
 		return errors.New("-results is what came of all tests: it does not go with -run")
+	}
+	if _, err := regexp.Compile(o.run); err != nil {
+		return fmt.Errorf("-run: %w", err)
 	}
 	all := kernels.Debian
 	if o.dir != "" {
@@ -87,31 +113,29 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		return nil
 	}
-	if _, err := regexp.Compile(o.run); err != nil {
-		return fmt.Errorf("-run: %w", err)
-	}
-	if err := ensureMachines(ctx, stderr, chosen, o.install); err != nil {
-		return err
-	}
 	tmp, err := os.MkdirTemp("", "uffd-guests-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	r := &runner{log: &lockedWriter{w: stderr}, some: o.run != ""}
-	// Emulated processors are 5 to 11 times slower than the host's.
+	log := &lockedWriter{w: stderr}
 	args := []string{"-test.v=test2json", shortMode}
 	if o.run != "" {
 		args = append(args, "-test.run="+o.run)
 	}
-	r.builder = builder{module: o.module, dir: tmp, job: job{Args: args, Timeout: o.timeout}}
+	r := &runner{log: log, some: o.run != "", builder: builder{packages: o.packages, dir: tmp, log: log, job: job{Args: args, Timeout: o.timeout}}}
+	if err := r.builder.ensure(ctx, chosen, o.install); err != nil {
+		return err
+	}
 	if o.dir == "" {
 		if r.cache, err = debian.Open(); err != nil {
 			return err
 		}
-		r.cache.Log, r.cache.Refresh = r.log, o.refresh
+		if r.cache.Log = log; o.refresh {
+			r.cache.Forget()
+		}
 	}
-	rep := report{Date: time.Now().UTC().Truncate(time.Second), Host: hostVersions(ctx, o.module, chosen), Args: args}
+	rep := report{Date: time.Now().UTC().Truncate(time.Second), Host: hostVersions(ctx, chosen), Args: args}
 	rep.Results = r.all(ctx, chosen, o.jobs)
 	rep.Seconds = time.Since(rep.Date).Seconds()
 	return rep.write(ctx, stdout, o)
@@ -119,7 +143,7 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 
 const shortMode = "-test.short"
 
-// A runner verifies kernels.
+// A runner runs tests on kernels.
 type runner struct {
 	log     io.Writer
 	cache   *debian.Cache
@@ -127,8 +151,8 @@ type runner struct {
 	builder builder
 }
 
-// all verifies the kernels, jobs at a time, and returns their results in the
-// kernels' order.
+// all runs the tests on the kernels, jobs at a time, and returns their results
+// in the kernels' order.
 func (r *runner) all(ctx context.Context, chosen []kernels.Kernel, jobs int) []*result {
 	results := make([]*result, len(chosen))
 	slots := make(chan struct{}, max(jobs, 1))
@@ -146,20 +170,19 @@ func (r *runner) all(ctx context.Context, chosen []kernels.Kernel, jobs int) []*
 }
 
 // hostVersions tells what the results depend on beside the kernels.
-func hostVersions(ctx context.Context, module string, chosen []kernels.Kernel) []string {
-	var all []string
-	if out, err := exec.CommandContext(ctx, "git", "-C", module, "describe", "--always", "--dirty").Output(); err == nil {
-		all = append(all, "uffd "+strings.TrimSpace(string(out)))
-	}
-	if out, err := exec.CommandContext(ctx, "go", "version").Output(); err == nil {
-		all = append(all, strings.TrimSpace(string(out)))
-	}
-	seen := make(map[string]bool)
+func hostVersions(ctx context.Context, chosen []kernels.Kernel) (all []string) {
+	commands := [][]string{{"git", "describe", "--always", "--dirty"}, {"go", "version"}}
+	seen := map[string]bool{}
 	for _, k := range chosen {
-		m := machineOf(k)
-		if !seen[m.Qemu] {
-			seen[m.Qemu] = true
-			all = append(all, m.Qemu+": "+version(ctx, m))
+		if qemu := machineOf(k).Qemu; !seen[qemu] {
+			seen[qemu] = true
+			commands = append(commands, []string{qemu, "--version"})
+		}
+	}
+	for _, c := range commands {
+		if out, err := exec.CommandContext(ctx, c[0], c[1:]...).Output(); err == nil {
+			line, _, _ := strings.Cut(string(out), "\n")
+			all = append(all, c[0]+": "+line)
 		}
 	}
 	return all

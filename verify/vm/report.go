@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,75 +27,22 @@ type report struct {
 	Results []*result `json:"kernels"`
 }
 
-// summary is a line for whoever waits.
-func (r *result) summary() string {
-	s := fmt.Sprintf("%s: %d passed, %d failed, %d skipped in %.0f s", r.Kernel, r.Passed, r.Failed, r.Skipped, r.Seconds)
-	if r.Problem != "" {
-		line, _, _ := strings.Cut(r.Problem, "\n")
-		s += ": " + line
-	}
-	return s
-}
-
-// columns are the table's.
-var columns = []string{"kernel", "release", "architecture", "page size", "run", "passed", "failed", "skipped", "seconds"}
-
-func (r *result) row() []string {
-	release, page := "-", "-"
-	if r.Guest != nil {
-		release, page = r.Guest.Release, fmt.Sprintf("%d KiB", r.Guest.PageSize>>10)
-	}
-	failed := fmt.Sprint(r.Failed)
-	if r.Problem != "" {
-		failed += " and did not finish"
-	}
-	return []string{r.Kernel, release, r.Arch, page, fmt.Sprint(r.Run), fmt.Sprint(r.Passed), failed, fmt.Sprint(r.Skipped), fmt.Sprintf("%.0f", r.Seconds)}
-}
-
-// A reason is why tests were skipped, and how often on which kernels.
-type skipReason struct {
-	reason  string
-	tests   int
-	kernels []string
-}
-
-// reasons groups the skipped tests, the most frequent reason first.
-func (r *report) reasons() []skipReason {
-	var all []skipReason
-	for _, res := range r.Results {
-		for _, t := range res.Tests {
-			if t.Result != "skip" {
-				continue
-			}
-			i := slices.IndexFunc(all, func(s skipReason) bool { return s.reason == t.Reason })
-			if i < 0 {
-				i = len(all)
-				all = append(all, skipReason{reason: t.Reason})
-			}
-			all[i].tests++
-			if !slices.Contains(all[i].kernels, res.Kernel) {
-				all[i].kernels = append(all[i].kernels, res.Kernel)
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b skipReason) int { return cmp.Compare(b.tests, a.tests) })
-	return all
-}
-
 // write prints the report, writes the files that were asked for, and returns
 // an error unless all is well. What is left of an interrupted run goes into no
 // file.
 func (r *report) write(ctx context.Context, w io.Writer, o *options) error {
-	r.text(w)
+	r.summary(w)
+	r.details(w)
+	fmt.Fprintf(w, "\n%s, in %.0f s\n", r.totals(), r.Seconds)
 	if ctx.Err() != nil {
 		return errors.New("interrupted: no file is written")
 	}
 	if o.json != "" {
 		b, err := json.MarshalIndent(r, "", "\t")
-		if err != nil {
-			return err
+		if err == nil {
+			err = replaceFile(o.json, append(b, '\n'))
 		}
-		if err := replaceFile(o.json, append(b, '\n')); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -105,31 +53,93 @@ func (r *report) write(ctx context.Context, w io.Writer, o *options) error {
 			return err
 		}
 	}
-	bad := 0
-	for _, res := range r.Results {
-		if !res.ok() {
-			bad++
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("%d of %d kernels are not as they should be", bad, len(r.Results))
+	bad := slices.DeleteFunc(slices.Clone(r.Results), (*result).ok)
+	if len(bad) > 0 {
+		return fmt.Errorf("%d of %d kernels are not as they should be", len(bad), len(r.Results))
 	}
 	return nil
 }
 
-func (r *report) text(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, strings.Join(columns, "\t"))
+// totals are sums, in a line.
+func (r *report) totals() string {
+	var passed, failed, skipped, unfinished int
 	for _, res := range r.Results {
-		fmt.Fprintln(t, strings.Join(res.row(), "\t"))
-	}
-	t.Flush()
-	if all := r.reasons(); len(all) > 0 {
-		fmt.Fprintln(w, "\nskipped:")
-		for _, s := range all {
-			fmt.Fprintf(w, "%5d  %s (%s)\n", s.tests, s.reason, strings.Join(s.kernels, " "))
+		passed += res.Passed
+		failed += res.Failed
+		skipped += res.Skipped
+		if res.Problem != "" {
+			unfinished++
 		}
 	}
+	return fmt.Sprintf("%d passed, %d failed, %d skipped on %d kernels, of which %d did not finish", passed, failed, skipped, len(r.Results), unfinished)
+}
+
+// table writes a table in Markdown that can be read as it is, too.
+func table(w io.Writer, rows ...[]string) {
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	clean := strings.NewReplacer("|", `\|`, "\n", " ", "\r", "", "\t", " ") // of what kernels and tests wrote
+	for i, row := range rows {
+		for _, cell := range row {
+			fmt.Fprintf(t, "| %s\t", clean.Replace(cell))
+		}
+		fmt.Fprintln(t, "|")
+		if i == 0 {
+			fmt.Fprintln(t, strings.Repeat("| ---\t", len(row))+"|")
+		}
+	}
+	t.Flush()
+}
+
+// summary tells what came of each kernel, and why tests were skipped.
+func (r *report) summary(w io.Writer) {
+	rows := [][]string{{"kernel", "release", "architecture", "page size", "run", "passed", "failed", "skipped", "seconds"}}
+	for _, res := range r.Results {
+		release, page, failed := "-", "-", fmt.Sprint(res.Failed)
+		if res.Guest != nil {
+			release, page = res.Guest.Release, fmt.Sprintf("%d KiB", res.Guest.PageSize>>10)
+		}
+		if res.Problem != "" {
+			failed += " and did not finish"
+		}
+		rows = append(rows, []string{res.Kernel, release, res.Arch, page, fmt.Sprint(res.Run), fmt.Sprint(res.Passed), failed, fmt.Sprint(res.Skipped), fmt.Sprintf("%.0f", res.Seconds)})
+	}
+	table(w, rows...)
+	for _, res := range r.Results {
+		if res.Image.Instead != "" {
+			fmt.Fprintf(w, "\n%s\n", res.Image.Instead)
+		}
+	}
+	if skipped := r.skipped(); len(skipped) > 0 {
+		fmt.Fprint(w, "\nSkipped were:\n\n")
+		table(w, append([][]string{{"tests", "reason", "kernels"}}, skipped...)...)
+	}
+}
+
+// skipped returns rows of why tests were skipped, the most frequent reason
+// first.
+func (r *report) skipped() (rows [][]string) {
+	count, where := map[string]int{}, map[string][]string{}
+	for _, res := range r.Results {
+		for _, t := range res.Tests {
+			if t.Result != "skip" {
+				continue
+			}
+			if count[t.Reason]++; !slices.Contains(where[t.Reason], res.Kernel) {
+				where[t.Reason] = append(where[t.Reason], res.Kernel)
+			}
+		}
+	}
+	reasons := slices.SortedFunc(maps.Keys(count), func(a, b string) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), strings.Compare(a, b))
+	})
+	for _, why := range reasons {
+		rows = append(rows, []string{fmt.Sprint(count[why]), why, strings.Join(where[why], " ")})
+	}
+	return rows
+}
+
+// details tells all that is known of what went wrong.
+func (r *report) details(w io.Writer) {
 	for _, res := range r.Results {
 		for _, t := range res.Tests {
 			if t.Result == "fail" {
@@ -146,8 +156,6 @@ func (r *report) text(w io.Writer) {
 			fmt.Fprintf(w, "%s: warnings of its kernel:\n%s", res.Kernel, indent(strings.Join(all, "\n")))
 		}
 	}
-	kernels, tests := r.totals()
-	fmt.Fprintf(w, "\n%s, in %.0f s\n%s\n", kernels, r.Seconds, tests)
 }
 
 // poisoned matches what a kernel says when a process touches poisoned memory,
@@ -160,91 +168,78 @@ const maxWarnings = 10
 // warnings returns the unexpected lines of the kernel's log: the last of them,
 // since those of its boot come first.
 func (r *result) warnings() []string {
-	var all []string
-	for _, line := range r.KernelLog {
-		if !poisoned.MatchString(line) {
-			all = append(all, line)
-		}
-	}
+	all := slices.DeleteFunc(slices.Clone(r.KernelLog), poisoned.MatchString)
 	if more := len(all) - maxWarnings; more > 0 {
 		all = append([]string{fmt.Sprintf("(%d more before these; -json FILE writes them all)", more)}, all[more:]...)
 	}
 	return all
 }
 
-// totals are sums, in a line each.
-func (r *report) totals() (kernels, tests string) {
-	var passed, failed, skipped, unfinished int
-	for _, res := range r.Results {
-		passed += res.Passed
-		failed += res.Failed
-		skipped += res.Skipped
-		if res.Problem != "" {
-			unfinished++
-		}
-	}
-	return fmt.Sprintf("kernels: %d, of which %d did not finish", len(r.Results), unfinished),
-		fmt.Sprintf("%d passed, %d failed, %d skipped", passed, failed, skipped)
-}
-
+// markdown writes the report of a whole run.
 func (r *report) markdown(w io.Writer) {
-	kernels, tests := r.totals()
-	fmt.Fprintf(w, "# Kernels in virtual machines\n\nGenerated by `make results` on %s.\nTests: %s; %s.\n\n", r.Date.Format("2 January 2006"), tests, kernels)
-	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat(" --- |", len(columns)))
+	fmt.Fprintf(w, "# Kernels in virtual machines\n\nGenerated by `make results` on %s: %s.\n\n", r.Date.Format("2 January 2006"), r.totals())
+	r.found(w)
+	fmt.Fprint(w, "\n## Tests\n\n")
+	r.summary(w)
+	fmt.Fprintf(w, "\nThe tests were run with `%s`, in short mode, which leaves out or shortens what takes long under emulation.\n"+
+		"A test with subtests is not counted beside them. Seconds under emulation say little of a real machine.\n", strings.Join(r.Args, " "))
 	for _, res := range r.Results {
-		fmt.Fprintf(w, "| %s |\n", strings.Join(escapeCells(res.row()), " | "))
-	}
-	fmt.Fprintf(w, "\nEach package's tests were run with `%s`", strings.Join(r.Args, " "))
-	if slices.Contains(r.Args, shortMode) {
-		fmt.Fprint(w, ": in short mode, which leaves out or shortens what takes long under emulation")
-	}
-	fmt.Fprint(w, ".\nA test with subtests is not counted beside them. Kernels are booted under software emulation, so seconds say little of a real machine.\n")
-	if all := r.reasons(); len(all) > 0 {
-		fmt.Fprint(w, "\n## Skipped\n\n| tests | reason | kernels |\n| --- | --- | --- |\n")
-		for _, s := range all {
-			fmt.Fprintf(w, "| %s |\n", strings.Join(escapeCells([]string{fmt.Sprint(s.tests), s.reason, strings.Join(s.kernels, " ")}), " | "))
+		if !res.ok() {
+			fmt.Fprintf(w, "\nNot as it should be: %s\n", res.summary())
 		}
 	}
-	heading := "\n## Failed\n\n"
+	fmt.Fprint(w, "\n## Versions\n\n")
+	rows := [][]string{{"kernel", "image", "SHA-256"}}
 	for _, res := range r.Results {
-		for _, t := range res.Tests {
-			if t.Result == "fail" {
-				fmt.Fprintf(w, "%s- %s: %s %s\n", heading, res.Kernel, t.Package, t.Name)
-				heading = ""
-			}
-		}
-		if res.Problem != "" {
-			line, _, _ := strings.Cut(res.Problem, "\n")
-			fmt.Fprintf(w, "%s- %s: %s\n", heading, res.Kernel, line)
-			heading = ""
-		}
+		rows = append(rows, []string{res.Kernel, cmp.Or(res.Image.Package, filepath.Base(res.Image.Path)), res.Image.SHA256})
 	}
-	fmt.Fprint(w, "\n## Versions\n\n| kernel | image | SHA-256 |\n| --- | --- | --- |\n")
-	for _, res := range r.Results {
-		from := cmp.Or(res.Image.Package, filepath.Base(res.Image.Path))
-		fmt.Fprintf(w, "| %s |\n", strings.Join(escapeCells([]string{res.Kernel, from, res.Image.SHA256}), " | "))
-	}
+	table(w, rows...)
 	fmt.Fprintln(w)
 	for _, h := range r.Host {
 		fmt.Fprintf(w, "- %s\n", h)
 	}
 }
 
-// escapeCells keeps what a kernel or a test wrote inside its cell.
-func escapeCells(cells []string) []string {
-	out := make([]string, len(cells))
-	for i, c := range cells {
-		out[i] = strings.NewReplacer("|", `\|`, "\n", " ", "\r", "").Replace(c)
+// found writes what tests said of kernels with testing.T.Attr: a table for
+// each test, a row for each key, a column for each kernel.
+func (r *report) found(w io.Writer) {
+	type attr struct{ test, key string }
+	var all []attr
+	values := map[attr]map[*result]string{}
+	for _, res := range r.Results {
+		for _, a := range res.Attrs {
+			at := attr{a.Test, a.Key}
+			if values[at] == nil {
+				all = append(all, at)
+				values[at] = map[*result]string{}
+			}
+			values[at][res] = a.Value
+		}
 	}
-	return out
+	slices.SortStableFunc(all, func(a, b attr) int { return strings.Compare(a.test, b.test) })
+	for _, of := range slices.CompactFunc(slices.Clone(all), func(a, b attr) bool { return a.test == b.test }) {
+		head := []string{""}
+		for _, res := range r.Results {
+			head = append(head, res.Kernel)
+		}
+		rows := [][]string{head}
+		for _, a := range all {
+			if a.test != of.test {
+				continue
+			}
+			row := []string{a.key}
+			for _, res := range r.Results {
+				row = append(row, values[a][res])
+			}
+			rows = append(rows, row)
+		}
+		fmt.Fprintf(w, "\n## %s\n\n", strings.TrimPrefix(of.test, "Test"))
+		table(w, rows...)
+	}
 }
 
 func indent(s string) string {
-	var b strings.Builder
-	for line := range strings.Lines(strings.TrimRight(s, "\n") + "\n") {
-		b.WriteString("    " + line)
-	}
-	return b.String()
+	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ") + "\n"
 }
 
 // replaceFile writes a file whole, or leaves what was there.
@@ -253,13 +248,10 @@ func replaceFile(name string, content []byte) error {
 	if err != nil {
 		return err
 	}
+	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(content)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
+	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
 	}
-	if err != nil {
-		os.Remove(tmp.Name())
-	}
-	return err
+	return os.Rename(tmp.Name(), name)
 }

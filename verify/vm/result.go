@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/zuffd/uffd/verify/kernels"
@@ -26,6 +27,7 @@ type result struct {
 	Failed  int            `json:"failed"`
 	Skipped int            `json:"skipped"`
 	Tests   []testlog.Test `json:"tests"`
+	Attrs   []testlog.Attr `json:"attrs,omitempty"` // what tests said of the kernel
 
 	// Problem is why the tests were not all run, and Console the end of what
 	// the guest wrote then.
@@ -38,23 +40,24 @@ type result struct {
 // ok reports whether tests ran and none failed.
 func (r *result) ok() bool { return r.Problem == "" && r.Failed == 0 && r.Passed > 0 }
 
+// summary is a line for whoever waits.
+func (r *result) summary() string {
+	s := fmt.Sprintf("%s: %d passed, %d failed, %d skipped in %.0f s", r.Kernel, r.Passed, r.Failed, r.Skipped, r.Seconds)
+	if r.Problem != "" {
+		line, _, _ := strings.Cut(r.Problem, "\n")
+		s += ": " + line
+	}
+	return s
+}
+
 // verify boots a kernel and runs the tests in it.
 func (r *runner) verify(ctx context.Context, k kernels.Kernel) *result {
 	res := &result{Kernel: k.Name(), Arch: k.Arch}
 	if err := r.boot(ctx, k, res); err != nil {
 		res.Problem = err.Error()
 	}
-	for _, t := range res.Tests {
-		res.Run++
-		switch t.Result {
-		case "pass":
-			res.Passed++
-		case "skip":
-			res.Skipped++
-		default:
-			res.Failed++
-		}
-	}
+	all := testlog.Package{Tests: res.Tests}
+	res.Run, res.Passed, res.Failed, res.Skipped = len(all.Tests), all.Count("pass"), all.Count("fail"), all.Count("skip")
 	if res.Problem == "" && res.Passed+res.Failed == 0 {
 		res.Problem = "no test ran"
 	}
@@ -63,11 +66,7 @@ func (r *runner) verify(ctx context.Context, k kernels.Kernel) *result {
 
 func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err error) {
 	if res.Image, err = k.Image(ctx, r.cache); err != nil {
-		return err
-	}
-	initramfs, err := r.builder.initramfs(ctx, k.Arch)
-	if err != nil {
-		return err
+		return fmt.Errorf("no image (-dir DIR boots your own): %w", err)
 	}
 	arch, pageSize, err := kernels.Identify(res.Image.Path)
 	if err != nil {
@@ -76,12 +75,15 @@ func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err e
 	if arch != k.Arch {
 		return fmt.Errorf("%s is a kernel for %s, not %s", res.Image.Path, arch, k.Arch)
 	}
-	memory, hugePages := memory(k, pageSize)
-	res.Command = command(machineOf(k), res.Image.Path, initramfs, memory, hugePages)
+	initramfs, err := r.builder.initramfs(ctx, k.Arch)
+	if err != nil {
+		return err
+	}
+	res.Command = command(k, pageSize, res.Image.Path, initramfs.path)
 	g := guest{
 		command:  res.Command,
 		boot:     bootTime,
-		deadline: bootTime + time.Duration(len(packages))*(r.builder.job.Timeout+grace),
+		deadline: bootTime + time.Duration(initramfs.packages)*(r.builder.job.Timeout+grace),
 	}
 	var t *transcript
 	for res.Boots = 1; ; res.Boots++ {
@@ -98,14 +100,14 @@ func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err e
 	}
 	res.Guest, res.KernelLog = t.guest, t.kernel
 	for _, b := range t.binaries {
-		tests, err := b.tests(ctx, r.some)
+		p, err := b.tests(ctx, r.some)
 		if err != nil {
 			return err
 		}
-		res.Tests = append(res.Tests, tests...)
+		res.Tests, res.Attrs = append(res.Tests, p.Tests...), append(res.Attrs, p.Attrs...)
 	}
 	if err == nil {
-		err = t.whole(len(packages))
+		err = t.whole(initramfs.packages)
 	}
 	if err != nil {
 		res.Console = t.tail

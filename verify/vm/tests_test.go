@@ -66,7 +66,7 @@ func TestOutcomes(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, o := range all {
+			for _, o := range all.Tests {
 				got = append(got, o.Name+" "+o.Result)
 				if o.Result == "fail" && o.Output == "" {
 					t.Errorf("%s failed without output", o.Name)
@@ -83,7 +83,7 @@ func TestOutcomesTellTime(t *testing.T) {
 	b := &testBinary{exit: &console.Exited{}}
 	b.output.WriteString(verbose("=== RUN   TestA", "--- PASS: TestA (1.25s)", "PASS"))
 	all, err := b.tests(t.Context(), false)
-	if err != nil || len(all) != 1 || all[0].Seconds != 1.25 {
+	if err != nil || len(all.Tests) != 1 || all.Tests[0].Seconds != 1.25 {
 		t.Errorf("got %+v, %v", all, err)
 	}
 }

@@ -46,7 +46,7 @@ func read(t *testing.T, lines []string) (*transcript, string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range tests {
+		for _, o := range tests.Tests {
 			all = append(all, o.Name+" "+o.Result)
 		}
 	}

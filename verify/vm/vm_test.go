@@ -2,13 +2,12 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/zuffd/uffd/verify/kernels"
+	"github.com/zuffd/uffd/verify/arch"
 )
 
 // TestGuest runs guests whose qemu is a shell: a guest that hangs, is silent,
@@ -59,30 +58,114 @@ func TestGuest(t *testing.T) {
 	}
 }
 
-func TestBuildWantsEveryPackage(t *testing.T) {
-	module := t.TempDir()
-	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte("module m\n"), 0o644); err != nil {
-		t.Fatal(err)
+// scratch makes a module that is not ours, with files in it.
+func scratch(t *testing.T, files map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	files["go.mod"] = "module example.com/scratch\n\ngo 1.25\n"
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	b := &builder{module: module, dir: t.TempDir()}
-	if _, err := b.initramfs(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), packages[0]) {
-		t.Errorf("got %v, want an error with %s", err, packages[0])
+	t.Chdir(dir)
+	t.Setenv("GOWORK", "off")
+}
+
+func TestBuildWantsTests(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"none":                   {map[string]string{"a/a.go": "package a\n"}, "./...: no tests for amd64"},
+		"some of no such type":   {map[string]string{"a/a_test.go": "package a\n\nvar x int = nil\n"}, "cannot use nil"},
+		"some for others":        {map[string]string{"a/a_s390x_test.go": "package a\n"}, "no tests for amd64"},
+		"a C program that fails": {map[string]string{"a/a_test.go": "package a\n", "a/testdata/x.c": "int main(void) { return y; }\n"}, "x.c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if a, _ := arch.For("amd64"); strings.Contains(name, "C program") && links(t.Context(), a) != nil {
+				t.Skip("no C compiler for amd64")
+			}
+			scratch(t, c.files)
+			b := &builder{dir: t.TempDir(), packages: []string{"./..."}, log: t.Output()}
+			if _, err := b.initramfs(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %s", err, c.want)
+			}
+		})
 	}
 }
 
-// TestBoot boots the newest kernel and runs tests of this module in it.
+// TestBoot boots a kernel, and runs the tests of a module that is not ours.
 func TestBoot(t *testing.T) {
 	if os.Getenv("UFFD_VM_TEST") == "" {
 		t.Skip("boots a virtual machine; set UFFD_VM_TEST=1, or run make vm")
 	}
-	if _, err := exec.LookPath(machineOf(kernels.Kernel{Arch: "amd64"}).Qemu); err != nil {
-		t.Skip(err)
+	scratch(t, map[string]string{
+		"passes/a_test.go": `package passes
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func TestKernel(t *testing.T) {
+	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil || !strings.HasPrefix(string(b), "6.12.") {
+		t.Fatalf("%s, %v", b, err)
 	}
-	var out, progress strings.Builder
-	o := &options{kernels: "amd64/newest", module: "../..", jobs: 1, timeout: time.Minute, run: "Poison"}
-	err := o.main(t.Context(), &out, &progress)
+	t.Attr("release", strings.TrimSpace(string(b)))
+}
+
+func TestData(t *testing.T) {
+	b, err := os.ReadFile("testdata/deep/file")
+	if string(b) != "content" {
+		t.Fatalf("%q, %v", b, err)
+	}
+}
+
+func TestC(t *testing.T) {
+	dir := os.Getenv("TEST_PROGRAMS")
+	out, err := exec.Command(dir + "/says").Output()
+	if string(out) != "6 times 7 is 42" {
+		t.Fatalf("%q, %v", out, err)
+	}
+}
+`,
+		"passes/testdata/deep/file": "content",
+		"passes/include/six.h":      "#define SIX 6\n",
+		"passes/testdata/says.c": `/*
+ * cflags: -Iinclude -DSEVEN=7
+ */
+#include <stdio.h>
+#include "six.h"
+int main(void) { printf("%d times %d is %d", SIX, SEVEN, SIX * SEVEN); return 0; }
+`,
+		"fails/a_test.go": `package fails
+
+import "testing"
+
+func TestFails(t *testing.T) { t.Error("as it is meant to") }
+func TestSkips(t *testing.T) { t.Skip("for a reason") }
+`,
+	})
+	var out strings.Builder
+	results := filepath.Join(t.TempDir(), "R.md")
+	o := &options{kernels: "amd64/6.12", packages: []string{"./..."}, jobs: 1, timeout: time.Minute, results: results}
+	err := o.main(t.Context(), &out, t.Output())
+	if err == nil || !strings.Contains(err.Error(), "1 of 1 kernels") {
+		t.Errorf("got %v", err)
+	}
+	contains(t, out.String(), "amd64/6.12", "6.12.", "4 KiB", "| 5   | 3      | 1      | 1 ", "for a reason",
+		"example.com/scratch/fails TestFails failed:", "as it is meant to", "3 passed, 1 failed, 1 skipped on 1 kernels, of which 0")
+	b, err := os.ReadFile(results)
 	if err != nil {
-		t.Errorf("%v\n%s%s", err, progress.String(), out.String())
+		t.Fatal(err)
 	}
-	contains(t, out.String(), "amd64/newest", "7.3.", "4 KiB", "kernels: 1, of which 0")
+	contains(t, string(b), "## Kernel", "| release | 6.12.")
 }

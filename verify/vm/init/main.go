@@ -2,7 +2,8 @@
 
 // Init is the first and only program of a guest: it runs the test binaries
 // that lie beside it, and powers off. Everything that it says is a message of
-// package console.
+// package console. It needs the standard library alone, so that it can be built
+// from its source wherever verify/vm is run.
 package main
 
 import (
@@ -16,17 +17,17 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/zuffd/uffd/verify/vm/internal/console"
-	"golang.org/x/sys/unix"
 )
 
 // A job is what the host wants done; it is /job.json.
 type job struct {
 	Tests []struct {
 		Package string // import path
-		Binary  string // path in the guest
+		Dir     string // in the guest, which has the binary "test"
 	}
 	Args    []string      // for every test binary
 	Timeout time.Duration // for each of them
@@ -47,7 +48,7 @@ func main() {
 	failed := false
 	for _, t := range j.Tests {
 		out.send(console.Start, t.Package)
-		e := run(&out, t.Binary, j.Args, j.Timeout)
+		e := run(&out, t.Dir, j.Args, j.Timeout)
 		out.send(console.Exit, encode(e))
 		failed = failed || e.Code != 0
 	}
@@ -55,7 +56,7 @@ func main() {
 		kernelLog(&out)
 	}
 	out.send(console.Done, "")
-	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
 	select {} // an init that returns is a kernel panic
 }
 
@@ -90,7 +91,7 @@ func mount() {
 		{"tmpfs", "/dev/shm", "tmpfs", "mode=1777"},
 	} {
 		os.MkdirAll(m.target, 0o755)
-		unix.Mount(m.source, m.target, m.kind, 0, m.data)
+		syscall.Mount(m.source, m.target, m.kind, 0, m.data)
 	}
 	os.Setenv("PATH", "/")
 	os.Setenv("HOME", "/tmp")
@@ -99,13 +100,12 @@ func mount() {
 
 func look() console.Guest {
 	g := console.Guest{Arch: runtime.GOARCH, PageSize: os.Getpagesize(), CPUs: runtime.NumCPU()}
-	var u unix.Utsname
-	if unix.Uname(&u) == nil {
-		g.Release = unix.ByteSliceToString(u.Release[:])
-		g.Version = unix.ByteSliceToString(u.Version[:])
+	read := func(name string) string {
+		b, _ := os.ReadFile(name)
+		return strings.TrimSpace(string(b))
 	}
-	b, _ := os.ReadFile("/proc/meminfo")
-	for line := range strings.Lines(string(b)) {
+	g.Release, g.Version = read("/proc/sys/kernel/osrelease"), read("/proc/sys/kernel/version")
+	for line := range strings.Lines(read("/proc/meminfo")) {
 		var kb int
 		fmt.Sscanf(line, "HugePages_Total: %d", &g.HugePages)
 		if n, _ := fmt.Sscanf(line, "Hugepagesize: %d kB", &kb); n == 1 {
@@ -117,17 +117,17 @@ func look() console.Guest {
 	return g
 }
 
-// run runs one test binary.
-func run(out *messages, binary string, args []string, timeout time.Duration) console.Exited {
-	cmd := exec.Command(binary, append(args, "-test.timeout="+timeout.String())...)
-	cmd.Dir = "/tmp"
+// run runs the test binary of a directory.
+func run(out *messages, dir string, args []string, timeout time.Duration) console.Exited {
+	cmd := exec.Command(dir+"/test", append(args, "-test.timeout="+timeout.String())...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "TEST_PROGRAMS="+dir+"/programs")
 	r, w, err := os.Pipe()
-	if err != nil {
-		return console.Exited{Code: -1, Error: err.Error()}
+	if err == nil {
+		cmd.Stdout, cmd.Stderr = w, w
+		err = cmd.Start()
+		w.Close()
 	}
-	cmd.Stdout, cmd.Stderr = w, w
-	err = cmd.Start()
-	w.Close()
 	if err != nil {
 		return console.Exited{Code: -1, Error: err.Error()}
 	}
@@ -138,7 +138,7 @@ func run(out *messages, binary string, args []string, timeout time.Duration) con
 	}()
 	// The binary ends itself at its timeout; where it cannot, it is asked where
 	// its goroutines are, and ended.
-	quit := time.AfterFunc(timeout+5*time.Second, func() { cmd.Process.Signal(unix.SIGQUIT) })
+	quit := time.AfterFunc(timeout+5*time.Second, func() { cmd.Process.Signal(syscall.SIGQUIT) })
 	kill := time.AfterFunc(timeout+10*time.Second, func() { cmd.Process.Kill() })
 	err = cmd.Wait()
 	quit.Stop()
@@ -173,25 +173,24 @@ func lines(out *messages, r io.Reader) {
 
 // kernelLog sends the warnings and errors of the kernel's log.
 func kernelLog(out *messages) {
-	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	fd, err := syscall.Open("/dev/kmsg", syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd)
+	defer syscall.Close(fd)
 	buf := make([]byte, 8192)
 	for {
-		n, err := unix.Read(fd, buf)
-		if errors.Is(err, unix.EPIPE) { // overwritten before it was read
+		n, err := syscall.Read(fd, buf)
+		if errors.Is(err, syscall.EPIPE) { // overwritten before it was read
 			continue
 		}
 		if err != nil || n == 0 {
 			return
 		}
+		const warning = 4
 		var priority int
 		fmt.Sscanf(string(buf[:n]), "%d", &priority)
-		_, text, _ := strings.Cut(string(buf[:n]), ";")
-		const warning = 4
-		if priority&7 <= warning {
+		if _, text, _ := strings.Cut(string(buf[:n]), ";"); priority&7 <= warning {
 			line, _, _ := strings.Cut(text, "\n")
 			out.send(console.Kernel, line)
 		}
