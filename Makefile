@@ -49,11 +49,14 @@ verify: ## hold every offset and number against compilers, kernels' headers and 
 
 VM = $(GO) run ./verify/vm $(if $(KERNELS),-dir $(KERNELS)) $(if $(filter 1,$(INSTALL)),-install)
 
+# What guests run: PKGS says which packages' tests, ARGS flags.
+PKGS = ./runtime/... ./verify/live ./verify/btf
+
 vm: ## boot kernels and run the live tests in them; KERNELS=DIR for images of your own, INSTALL=1 for qemu, ARGS='-h'
-	@$(VM) $(ARGS)
+	@$(VM) $(ARGS) $(PKGS)
 
 results: ## make vm, and write what came of it to verify/RESULTS.md
-	@$(VM) -results verify/RESULTS.md $(ARGS)
+	@$(VM) -results verify/RESULTS.md $(ARGS) $(PKGS)
 
 bench: ## run every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem work

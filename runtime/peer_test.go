@@ -160,7 +160,11 @@ func TestPeerServesUs(t *testing.T) {
 						t.Errorf("touching page %d: %v", i, err)
 					}
 					page := m.Bytes()[i*m.PageSize():][:m.PageSize()]
-					if want := peerPage(i, m.PageSize()); !bytes.Equal(page, want) {
+					want := peerPage(i, m.PageSize())
+					if i%3 == 0 && errors.Is(memory.PopulateWrite(m.Page(i)), errors.ErrUnsupported) {
+						want[0] = 0 // what Touch has written
+					}
+					if !bytes.Equal(page, want) {
 						t.Errorf("page %d begins % x, want % x", i, page[:8], want[:8])
 					}
 				}

@@ -12,6 +12,8 @@
  * receives a userfaultfd over socket 3 and resolves its faults with a page,
  * until it is killed, or for ten minutes. It waits in read(2) where the
  * descriptor blocks, and in poll(2) where it does not.
+ *
+ * cflags: -pthread -iquote ../headers
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -7,6 +7,8 @@
  * has PAGES pages of memory and 1 or 2 threads. For each line "N" on socket 3 it does OPERATION N
  * times, on UNIT pages each and never the same twice, answers with the
  * nanoseconds that it took, and puts the memory back as it was.
+ *
+ * cflags: -pthread -iquote ../headers
  */
 #define _GNU_SOURCE
 #include <errno.h>

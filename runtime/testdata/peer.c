@@ -11,6 +11,8 @@
  *
  * MODE is "blocking" or "nonblocking", FDS how many descriptors the message
  * carries, PAYLOAD how many bytes. Every run ends within ten seconds.
+ *
+ * cflags: -pthread
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -241,6 +241,9 @@ func TestModelRefusesStructsThatMultiply(t *testing.T) {
 // TestReadBoundsWhatItUnpacks: what is hidden behind more than an image can
 // hold is not come to.
 func TestReadBoundsWhatItUnpacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks 256 MiB")
+	}
 	bomb := compress(t, "gzip", make([]byte, 32<<20))
 	hidden := compress(t, "zstd", elfFile(t, binary.LittleEndian, types(t, binary.LittleEndian, 200)))
 	for n, want := range map[int]bool{2: true, 8: false} {

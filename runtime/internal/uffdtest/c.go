@@ -6,18 +6,31 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
+// cflags matches what a C source says of how it is to be compiled, in the
+// package's directory.
+var cflags = regexp.MustCompile(`(?m)^\W*cflags: *(.*)$`)
+
 // CompileC compiles a program in testdata with the machine's C compiler, and
-// returns where it is. The package's own edition of the headers is found by
-// #include "linux/...", the kernel's by #include <linux/...>. Without a
-// compiler or the kernel's headers the test is skipped.
-func CompileC(t testing.TB, source string, flags ...string) string {
+// returns where it is. Without a compiler or the kernel's headers the test is
+// skipped. Where TEST_PROGRAMS names a directory, as in verify/vm's guests, the
+// program was built before and is there, or could not be.
+func CompileC(t testing.TB, source string) string {
 	t.Helper()
+	name := strings.TrimSuffix(source, ".c")
+	if dir := os.Getenv("TEST_PROGRAMS"); dir != "" {
+		program := filepath.Join(dir, name)
+		if _, err := os.Stat(program); err != nil {
+			t.Skipf("no C program: %v", err)
+		}
+		return program
+	}
 	cc := ""
 	for _, name := range []string{os.Getenv("CC"), "cc", "gcc", "clang"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -28,9 +41,17 @@ func CompileC(t testing.TB, source string, flags ...string) string {
 	if cc == "" {
 		t.Skip("no C compiler: neither $CC, cc, gcc nor clang can be run")
 	}
-	program := filepath.Join(t.TempDir(), strings.TrimSuffix(source, ".c"))
-	args := append([]string{"-std=gnu11", "-Wall", "-Wextra", "-O2", "-pthread", "-iquote", headers(t), "-o", program}, flags...)
-	cmd := exec.Command(cc, append(args, filepath.Join("testdata", source))...)
+	source = filepath.Join("testdata", source)
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), name)
+	args := []string{"-std=gnu11", "-Wall", "-Wextra", "-O2", "-o", program, source}
+	if m := cflags.FindSubmatch(text); m != nil {
+		args = append(args, strings.Fields(string(m[1]))...)
+	}
+	cmd := exec.Command(cc, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	if err != nil && bytes.Contains(out, []byte(".h: No such file")) {
@@ -70,18 +91,4 @@ func Start(t testing.TB, program string, args []string, files ...*os.File) *exec
 		}
 	})
 	return cmd
-}
-
-// headers returns the directory of the project's edition of the kernel's
-// headers, from a package's directory.
-func headers(t testing.TB) string {
-	t.Helper()
-	for dir := "."; ; dir = filepath.Join("..", dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "headers")
-		}
-		if len(dir) > 64 {
-			t.Fatal("no go.mod above the test's directory")
-		}
-	}
 }

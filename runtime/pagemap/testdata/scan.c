@@ -8,6 +8,8 @@
  * socket 3 it writes to every STRIDE-th page (none if 0) and then scans all of
  * them, REGIONS regions a call at most, N times, and answers with the
  * nanoseconds that the scans took.
+ *
+ * cflags: -pthread -iquote ../../headers
  */
 #define _GNU_SOURCE
 #include <errno.h>
