@@ -22,7 +22,7 @@ func BenchmarkArchitecture(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := golang.Render(m, "uffd"); err != nil {
+			if _, _, err := golang.Render(m, "uffd"); err != nil {
 				b.Fatal(err)
 			}
 		}

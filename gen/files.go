@@ -20,61 +20,48 @@ type file struct {
 	missing bool // there is none on disk
 	new     []byte
 	model   *abi.Model
+	notes   []golang.Note
 }
 
 func (f *file) changed() bool { return f.missing || !bytes.Equal(f.old, f.new) }
 
-// render prints each architecture's models into its file.
+// render prints each architecture's models into its file, the architectures
+// beside each other.
 func (o *options) render(models []*abi.Model) ([]*file, error) {
-	if len(o.headers) > 1 {
-		models = mergeHeaders(models)
-	}
-	var files []*file
-	for _, m := range models {
-		src, err := golang.Render(m, o.pkg)
-		if err != nil {
-			return nil, err
-		}
-		f := &file{path: filepath.Join(o.dir, fmt.Sprintf("z%s_linux_%s.go", o.name, m.Arch)), new: src, model: m}
-		f.old, err = os.ReadFile(f.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			f.missing = true
-		} else if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
-	return files, nil
+	files := make([]*file, len(o.arches))
+	err := each(len(files), func(i int) (err error) {
+		files[i], err = o.renderArch(models, o.arches[i])
+		return err
+	})
+	return files, err
 }
 
-// mergeHeaders makes one model of those of several headers, for each
-// architecture. What one header has from another is there once.
-func mergeHeaders(models []*abi.Model) []*abi.Model {
-	var merged []*abi.Model
-	byArch := map[string]*abi.Model{}
+func (o *options) renderArch(models []*abi.Model, arch string) (*file, error) {
+	var mine []*abi.Model
 	for _, m := range models {
-		all := byArch[m.Arch]
-		if all == nil {
-			copied := *m
-			byArch[m.Arch] = &copied
-			merged = append(merged, &copied)
-			continue
-		}
-		all.Header += " " + m.Header
-		all.Constants = append(all.Constants, m.Constants...)
-		all.Ioctls = append(all.Ioctls, m.Ioctls...)
-		all.Omitted = append(all.Omitted, m.Omitted...)
-		have := map[string]bool{}
-		for _, s := range all.Structs {
-			have[s.Name] = true
-		}
-		for _, s := range m.Structs {
-			if !have[s.Name] {
-				all.Structs = append(all.Structs, s)
-			}
+		if m.Arch == arch {
+			mine = append(mine, m)
 		}
 	}
-	return merged
+	m := mine[0]
+	if len(mine) > 1 {
+		var err error
+		if m, err = abi.Merge(mine); err != nil {
+			return nil, err
+		}
+	}
+	src, notes, err := golang.Render(m, o.pkg)
+	if err != nil {
+		return nil, err
+	}
+	f := &file{path: filepath.Join(o.dir, fmt.Sprintf("z%s_linux_%s.go", o.name, arch)), new: src, model: m, notes: notes}
+	f.old, err = os.ReadFile(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f.missing = true
+	} else if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // writeFiles replaces the files that changed, all of them or none.

@@ -34,17 +34,68 @@
 //		do not describe yet
 //	-diff OLDSYSROOT
 //		print what was added, removed or changed since OLDSYSROOT, a line each
+//	-strict
+//		write nothing if any symbol of the headers is left out, but for include
+//		guards
+//	-cc COMPILER
+//		hold every value and layout against a C compiler for the one
+//		architecture of -arch ("aarch64-linux-gnu-gcc"), print what it
+//		contradicts, and write nothing if that is anything
+//	-comments
+//		take the comments of the headers themselves as documentation where this
+//		project has none; they are their authors', so keep the files to yourself
 //
 // At most one of -json, -check, -undescribed and -diff is given.
 //
-// The documentation in the files is always that of this project's own headers,
-// whichever headers are read: where those declare the same, the files are the
-// same. Symbols that this project does not describe come without.
+// # A header of your own
 //
-// Every macro of the headers is a constant in the files or is listed as left
-// out, with the reason. The files are replaced all together or not at all.
-// Gen exits with 1 on an error, which leaves every file as it was, and with 2
-// where the command line is wrong.
+// In a package of its own, with the kernel headers of this machine:
+//
+//	//go:generate go run github.com/zuffd/uffd/gen -sysroot /usr/include -pkg kvm linux/kvm.h
+//
+// go generate writes zkvm_linux_amd64.go and zkvm_linux_arm64.go, which need
+// the standard library alone. The directory examples has two such packages.
+// Several headers give one package: what they have alike is there once, and a
+// constant that they do not agree on is left out.
+//
+// A package has what the named headers define, and the types that those need.
+//
+//   - A macro or an enumerator that is an integer is a constant, of the enum's
+//     type if that has a name; a macro that is a string is one, too.
+//   - An enum is the integer that C stores it as, a pointer is a uintptr (the
+//     comment tells what to), long double is bytes, and an integer of 128 bits
+//     two uint64 in the order of memory.
+//   - A union is memory with a method for each member, which returns a pointer
+//     to it. A bit-field has a method that returns it, and one that sets it.
+//   - An array of no given length at the end of a struct is a method that
+//     returns so many of its elements: the struct must lie in memory that has
+//     them, as in the kernel's own examples.
+//   - What Go would align otherwise than C is bytes.
+//
+// Names follow golang.org/x/sys/unix: a constant keeps its C name, struct
+// kvm_regs is KvmRegs, its member rip is Rip; a name that begins with an
+// underscore has an X before it. Where two names would be one, the one that Go
+// takes as it is has it, or else the one that the header declares first, and
+// each other one gets an underscore at its end.
+//
+// # Exact, or refused
+//
+// Types are laid out as gcc does on the architecture, whatever attributes and
+// #pragma pack do to them, and every constant expression is evaluated with
+// those layouts. What is not known exactly is refused, with its place: a header
+// that does not parse, an attribute that may change a layout and is not known,
+// Go that does not compile. A symbol that has no meaning in Go (a macro with
+// parameters, one that is no constant) is left out. The command prints each
+// one, and each that has another name than the rule gives, with its file, its
+// line and the reason.
+//
+// # Files
+//
+// The documentation in the files is that of this project's own headers,
+// whichever headers are read: where those declare the same, the files are the
+// same. Symbols that this project does not describe come without. The files
+// are replaced all together or not at all. Gen exits with 1 on an error, which
+// leaves every file as it was, and with 2 where the command line is wrong.
 //
 // The JSON model has C names and decimal numbers of up to 64 bits:
 //
@@ -61,7 +112,9 @@
 // "bit_size". A type without a tag is named by the designator that reaches it:
 // "uffd_msg.arg.pagefault". "release" is that of the tree that was read, "since"
 // that which brought the symbol, as this project's own headers say, and "line"
-// where it is declared in the tree; package internal/abi says more.
+// where it is declared in the tree. "kind" is what a type is without its
+// typedefs. "enums", "strings" and "omitted" list those, where there are any;
+// package internal/abi says more.
 package main
 
 import (
@@ -74,8 +127,12 @@ import (
 	"io"
 	"os"
 	"path"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/zuffd/uffd/gen/internal/cheader"
 	"github.com/zuffd/uffd/headers"
@@ -83,6 +140,8 @@ import (
 )
 
 func main() {
+	// A run is short, and most of what it allocates lives as long as it does.
+	debug.SetGCPercent(400)
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		if err == flag.ErrHelp {
 			os.Exit(2)
@@ -104,6 +163,9 @@ type options struct {
 	diff    string
 	older   bool
 	todo    bool
+	strict  bool
+	cc      string
+	comment bool
 	headers []string
 }
 
@@ -126,6 +188,9 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.check, "check", false, "compare with the files on disk, write nothing")
 	f.BoolVar(&o.todo, "undescribed", false, "name what is not described yet, write nothing")
 	f.StringVar(&o.diff, "diff", "", "print the changes since `OLDSYSROOT`")
+	f.BoolVar(&o.strict, "strict", false, "write nothing if a symbol is left out")
+	f.StringVar(&o.cc, "cc", "", "hold everything against a C `COMPILER`")
+	f.BoolVar(&o.comment, "comments", false, "take the headers' own comments where this project has none")
 	if err := f.Parse(args); err != nil {
 		return nil, flag.ErrHelp
 	}
@@ -155,6 +220,9 @@ func (o *options) wrong() string {
 			return fmt.Sprintf("-arch names %s twice", arch)
 		}
 	}
+	if o.cc != "" && len(o.arches) != 1 {
+		return "-cc takes one architecture: the compiler's, named by -arch"
+	}
 	if !token.IsIdentifier(o.pkg) || o.pkg == "_" {
 		return fmt.Sprintf("-pkg: %q is not a Go package name", o.pkg)
 	}
@@ -181,6 +249,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 	models, err := o.parse(o.sysroot)
 	if err != nil {
 		return err
+	}
+	if o.cc != "" {
+		if err := o.askCompiler(stderr, models); err != nil {
+			return err
+		}
 	}
 	switch {
 	case o.json:
@@ -215,6 +288,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 	}
 	if err := o.refuseOlder(models); err != nil {
 		return err
+	}
+	if o.strict {
+		if err := refuseOmissions(stdout, files); err != nil {
+			return err
+		}
 	}
 	if err := writeFiles(files); err != nil {
 		return err
@@ -255,28 +333,50 @@ func printUndescribed(w io.Writer, sysroot string, models []*abi.Model) int {
 // parse returns the model of every header for every architecture, those of
 // one header together.
 func (o *options) parse(dir string) ([]*abi.Model, error) {
-	sysroot := ours
-	if dir != "" {
-		var err error
-		if sysroot, err = cheader.OpenSysroot(dir); err != nil {
-			return nil, err
-		}
+	sysroot, err := o.open(dir)
+	if err != nil {
+		return nil, err
 	}
-	var models []*abi.Model
-	for _, header := range o.headers {
-		for _, arch := range o.arches {
-			m, err := cheader.Parse(sysroot, ours, arch, header)
-			var missing *cheader.ArchError
-			if errors.As(err, &missing) {
-				return nil, fmt.Errorf("%w; use -arch %s", err, strings.Join(missing.Have, ","))
-			}
-			if err != nil {
-				return nil, err
-			}
-			models = append(models, m)
+	models := make([]*abi.Model, len(o.headers)*len(o.arches))
+	err = each(len(models), func(i int) (err error) {
+		header, arch := o.headers[i/len(o.arches)], o.arches[i%len(o.arches)]
+		docs := ours
+		if o.comment && !ours.Has(header) {
+			docs = sysroot
 		}
+		models[i], err = cheader.Parse(sysroot, docs, arch, header)
+		var missing *cheader.ArchError
+		if errors.As(err, &missing) {
+			return fmt.Errorf("%w; use -arch %s", err, strings.Join(missing.Have, ","))
+		}
+		return err
+	})
+	return models, err
+}
+
+// open returns the sysroot in a directory, or this project's own headers.
+func (o *options) open(dir string) (*cheader.Sysroot, error) {
+	if dir == "" {
+		return ours, nil
 	}
-	return models, nil
+	return cheader.OpenSysroot(dir)
+}
+
+// each calls f with every number below n, as many at a time as there are
+// processors, and returns the errors in the order of the numbers.
+func each(n int, f func(i int) error) error {
+	errs := make([]error, n)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				errs[i] = f(i)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 func printJSON(w io.Writer, models []*abi.Model) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -24,9 +23,9 @@ func summarize(w io.Writer, sysroot string, models []*abi.Model, files []*file) 
 			release = "of Linux " + m.Release
 		}
 		fmt.Fprintf(w, "%s %s, from %s\n", m.Header, release, sysroot)
-		for _, line := range omissions(m.Omitted) {
-			fmt.Fprintln(w, line)
-		}
+	}
+	for _, line := range leftOut(files) {
+		fmt.Fprintln(w, line)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range files {
@@ -83,18 +82,4 @@ func summarizeChanges(w io.Writer, files []*file) error {
 		}
 	}
 	return nil
-}
-
-// omissions returns a line for each reason why macros were left out.
-func omissions(all []abi.Omission) []string {
-	byReason := map[string][]string{}
-	for _, o := range all {
-		byReason[o.Reason] = append(byReason[o.Reason], o.Name)
-	}
-	var lines []string
-	for reason, names := range byReason {
-		lines = append(lines, fmt.Sprintf("left out: %d (%s): %s", len(names), reason, strings.Join(names, " ")))
-	}
-	slices.Sort(lines)
-	return lines
 }

@@ -218,8 +218,12 @@ func (e *edition) bringUp(header string, tree *cheader.Sysroot, sysroot string) 
 		return nil, fmt.Errorf("what %s declares is not understood among these headers: %w", sysroot, err)
 	}
 	for _, m := range got {
-		if _, err := golang.Render(m, "uffd"); err != nil {
+		_, notes, err := golang.Render(m, "uffd")
+		if err != nil {
 			return nil, fmt.Errorf("the bindings cannot have what %s declares: %w", sysroot, err)
+		}
+		for _, n := range notes { // names that are not the rule's are for people to choose
+			return nil, fmt.Errorf("the bindings cannot have what %s declares: %s %s", sysroot, n.Name, n.What)
 		}
 	}
 	if differ := abi.Changes(new, only(got, e.arches)); len(differ) > 0 {

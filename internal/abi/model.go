@@ -31,17 +31,21 @@ type Model struct {
 	Constants []Constant `json:"constants"` // in the order of documentation
 	Structs   []Struct   `json:"structs"`   // a type stands after the types it holds
 	Ioctls    []Ioctl    `json:"ioctls"`    // the constants that encode an ioctl
+	Enums     []Enum     `json:"enums,omitempty"`
+	Strings   []String   `json:"strings,omitempty"`
 
 	// Omitted lists the header's macros that are no constants.
-	Omitted []Omission `json:"-"`
+	Omitted []Omission `json:"omitted,omitempty"`
 }
 
 // A Constant is a macro or an enumerator that has an integer value.
 type Constant struct {
 	Name  string `json:"name"`
 	Value Int    `json:"value"`
+	Enum  string `json:"enum,omitempty"`  // the Enum.Name of an enumerator's enum, if it has one
 	Since string `json:"since,omitempty"` // "6.6"
-	Line  int    `json:"line,omitempty"`  // of the name in Model.Header
+	File  string `json:"file,omitempty"`  // the header, where the model is of several
+	Line  int    `json:"line,omitempty"`  // of the name in the header
 
 	Doc string `json:"-"`
 	// Group is the heading of the run of constants that this one belongs to;
@@ -49,19 +53,45 @@ type Constant struct {
 	Group string `json:"-"`
 }
 
+// An Enum is a C enum. Its enumerators are constants of the model.
+type Enum struct {
+	Name    string `json:"name"`              // the tag, or the typedef of one without; "" where it has neither
+	Typedef bool   `json:"typedef,omitempty"` // Name is a typedef's
+	Size    int64  `json:"size"`              // bytes
+	Signed  bool   `json:"signed,omitempty"`  // of the integer that it is stored as
+	Line    int    `json:"line,omitempty"`    // of the keyword "enum"
+
+	// Constants are the names of the enumerators, but for those that the
+	// header hides behind a macro of another value.
+	Constants []string `json:"constants"`
+
+	Doc string `json:"-"`
+}
+
+// A String is a macro that stands for a string.
+type String struct {
+	Name  string `json:"name"`
+	Value string `json:"value"` // without the zero byte behind it
+	Line  int    `json:"line,omitempty"`
+
+	Doc string `json:"-"`
+}
+
 // A Struct is the layout of a C struct or union. Sizes, alignments and
 // offsets are in bytes.
 type Struct struct {
 	// Name is the tag. A type without a tag is named by the C designator
 	// that reaches it from its outermost struct: "uffd_msg.arg.pagefault".
-	Name   string  `json:"name"`
-	Union  bool    `json:"union,omitempty"`
-	Size   int64   `json:"size"`
-	Align  int64   `json:"align"`
-	Fields []Field `json:"fields"`
-	Since  string  `json:"since,omitempty"` // "4.3"
-	File   string  `json:"file,omitempty"`  // the header that defines it, where that is not Model.Header
-	Line   int     `json:"line,omitempty"`  // of the keyword "struct" or "union"
+	Name  string `json:"name"`
+	Union bool   `json:"union,omitempty"`
+	// Typedef is whether Name is a typedef's, of a type without a tag.
+	Typedef bool    `json:"typedef,omitempty"`
+	Size    int64   `json:"size"`
+	Align   int64   `json:"align"`
+	Fields  []Field `json:"fields"`
+	Since   string  `json:"since,omitempty"` // "4.3"
+	File    string  `json:"file,omitempty"`  // the header that defines it, where that is not Model.Header
+	Line    int     `json:"line,omitempty"`  // of the keyword "struct" or "union"
 
 	Doc string `json:"-"`
 }
@@ -72,6 +102,7 @@ type Field struct {
 	Offset int64  `json:"offset"`
 	Size   int64  `json:"size"`
 	Type   Type   `json:"type"`
+	Kind   string `json:"kind,omitempty"`  // what the type is in the end; see Type.KindName
 	Since  string `json:"since,omitempty"` // "4.14"
 	Line   int    `json:"line,omitempty"`  // of the name, in its struct's file; of an anonymous member, where its type begins
 
@@ -99,6 +130,8 @@ type Ioctl struct {
 
 // An Omission is a macro of the header that the model leaves out, and why.
 type Omission struct {
-	Name   string
-	Reason string // "include guard", "function-like", "not an integer"
+	Name   string `json:"name"`
+	Reason string `json:"reason"`         // "include guard", "function-like", "no constant: ..."
+	File   string `json:"file,omitempty"` // the header, where the model is of several
+	Line   int    `json:"line,omitempty"`
 }

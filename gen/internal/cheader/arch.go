@@ -1,32 +1,35 @@
 package cheader
 
 import (
+	_ "embed"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
-	"modernc.org/cc/v4"
+	"github.com/zuffd/uffd/gen/internal/ctype"
 )
 
 // An arch is how one GOARCH's C compiler introduces itself to the headers.
 type arch struct {
-	name    string // GOARCH
-	kernel  string // the kernel's directory of asm headers, in Debian's uapi tree
-	triplet string // Debian's multiarch directory
-	macros  string // what the compiler predefines and headers look at
+	name       string // GOARCH
+	kernel     string // the kernel's directory of asm headers, in Debian's uapi tree
+	triplet    string // Debian's multiarch directory
+	predefined string // the text that stands before the headers
+	types      *ctype.Types
 }
 
 // arches are the architectures that Linux, Go and the parser share.
-var arches = []arch{
-	{"386", "x86", "i386-linux-gnu", "__i386__ i386 __ILP32__"},
-	{"amd64", "x86", "x86_64-linux-gnu", "__x86_64__ __amd64__ __LP64__"},
-	{"arm", "arm", "arm-linux-gnueabihf", "__arm__ __ARM_EABI__ __ARMEL__ __ILP32__ __CHAR_UNSIGNED__"},
-	{"arm64", "arm64", "aarch64-linux-gnu", "__aarch64__ __AARCH64EL__ __LP64__ __CHAR_UNSIGNED__"},
-	{"loong64", "loongarch", "loongarch64-linux-gnu", "__loongarch__ __loongarch64 __loongarch_lp64 __LP64__"},
-	{"mips64le", "mips", "mips64el-linux-gnuabi64", "__mips__ __mips64 __MIPSEL__ _MIPSEL _ABI64=3 _MIPS_SIM=3 _MIPS_SZLONG=64 _MIPS_SZPTR=64 __LP64__"},
-	{"ppc64le", "powerpc", "powerpc64le-linux-gnu", "__powerpc__ __powerpc64__ __PPC__ __PPC64__ __LITTLE_ENDIAN__ _CALL_ELF=2 __LP64__ __CHAR_UNSIGNED__"},
-	{"riscv64", "riscv", "riscv64-linux-gnu", "__riscv __riscv_xlen=64 __LP64__ __CHAR_UNSIGNED__"},
-	{"s390x", "s390", "s390x-linux-gnu", "__s390__ __s390x__ __zarch__ __LP64__ __CHAR_UNSIGNED__"},
+var arches = []*arch{
+	{name: "386", kernel: "x86", triplet: "i386-linux-gnu"},
+	{name: "amd64", kernel: "x86", triplet: "x86_64-linux-gnu"},
+	{name: "arm", kernel: "arm", triplet: "arm-linux-gnueabihf"},
+	{name: "arm64", kernel: "arm64", triplet: "aarch64-linux-gnu"},
+	{name: "loong64", kernel: "loongarch", triplet: "loongarch64-linux-gnu"},
+	{name: "mips64le", kernel: "mips", triplet: "mips64el-linux-gnuabi64"},
+	{name: "ppc64le", kernel: "powerpc", triplet: "powerpc64le-linux-gnu"},
+	{name: "riscv64", kernel: "riscv", triplet: "riscv64-linux-gnu"},
+	{name: "s390x", kernel: "s390", triplet: "s390x-linux-gnu"},
 }
 
 // Arches returns the names of the architectures that [Parse] knows, sorted.
@@ -38,80 +41,69 @@ func Arches() []string {
 	return names
 }
 
-func lookup(goarch string) (arch, error) {
-	i := slices.IndexFunc(arches, func(a arch) bool { return a.name == goarch })
-	if i < 0 {
-		return arch{}, fmt.Errorf("unknown architecture %q; known are %s", goarch, strings.Join(Arches(), ", "))
+func lookup(goarch string) (*arch, error) {
+	for _, a := range loaded() {
+		if a.name == goarch {
+			return a, nil
+		}
 	}
-	return arches[i], nil
+	return nil, fmt.Errorf("unknown architecture %q; known are %s", goarch, strings.Join(Arches(), ", "))
 }
 
-// predefined returns the text that stands before the headers: what every gcc
-// for Linux predefines, and what this architecture's does.
-func (a arch) predefined(bigEndian bool) string {
+// predefined are the macros that each architecture's compiler defines by
+// itself. The file says by which command it was made.
+//
+//go:embed predefined.txt
+var predefined string
+
+// loaded reads the predefined macros into the architectures, once.
+var loaded = sync.OnceValue(func() []*arch {
+	sections := map[string]string{}
+	for _, s := range strings.Split(predefined, "\n[")[1:] {
+		name, lines, _ := strings.Cut(s, "]\n")
+		sections[name] = lines
+	}
+	for _, a := range arches {
+		a.load(sections["common"] + sections[a.name])
+	}
+	return arches
+})
+
+// load takes an architecture's macros, and what they tell of its types.
+func (a *arch) load(lines string) {
+	values := map[string]string{}
 	var b strings.Builder
-	for _, m := range strings.Fields("__linux__ linux __unix__ __STDC__ __STDC_VERSION__=201112L __STDC_HOSTED__ " +
-		"__GNUC__=12 __GNUC_MINOR__=2 __ORDER_LITTLE_ENDIAN__=1234 __ORDER_BIG_ENDIAN__=4321 __signed__=signed " +
-		"__extension__= __CHAR_BIT__=8 __SIZEOF_INT__=4 " + a.macros) {
-		name, value, ok := strings.Cut(m, "=")
-		if !ok {
-			value = "1"
+	for line := range strings.Lines(lines) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
 		}
+		name, value, _ := strings.Cut(line, " ")
+		values[name] = value
 		fmt.Fprintf(&b, "#define %s %s\n", name, value)
 	}
-	order, long := "1234", "8"
-	if bigEndian {
-		order = "4321"
+	a.predefined = b.String()
+	number := func(name string) int64 {
+		n, _ := strconv.ParseInt(values[name], 10, 64)
+		return n
 	}
-	if strings.Contains(a.macros, "__ILP32__") {
-		long = "4"
+	m := &ctype.Model{
+		Long:            number("__SIZEOF_LONG__"),
+		Pointer:         number("__SIZEOF_POINTER__"),
+		CharUnsigned:    number("__CHAR_UNSIGNED__") == 1,
+		BigEndian:       values["__BYTE_ORDER__"] == "__ORDER_BIG_ENDIAN__",
+		LongDouble:      number("__SIZEOF_LONG_DOUBLE__"),
+		LongDoubleAlign: number("__SIZEOF_LONG_DOUBLE__"),
+		Int128:          number("__SIZEOF_INT128__"),
+		MaxAlign:        number("__BIGGEST_ALIGNMENT__"),
 	}
-	fmt.Fprintf(&b, "#define __BYTE_ORDER__ %s\n#define __SIZEOF_LONG__ %s\n#define __SIZEOF_POINTER__ %s\n", order, long, long)
-	// What the parser looks for in every translation unit.
-	b.WriteString("int __predefined_declarator;\n" +
-		"typedef unsigned long __predefined_size_t;\n" +
-		"typedef long __predefined_ptrdiff_t;\n" +
-		"typedef int __predefined_wchar_t;\n")
-	return b.String()
-}
-
-// An ArchError says that a tree of headers lacks those of an architecture.
-type ArchError struct {
-	Arch string   // GOARCH
-	Have []string // the GOARCHes whose headers it has, as far as is known
-	err  error
-}
-
-func (e *ArchError) Error() string { return e.err.Error() }
-
-// Unwrap returns what was missing.
-func (e *ArchError) Unwrap() error { return e.err }
-
-// checkArch refuses a tree whose asm directory, which may be of any one
-// architecture, encodes ioctl requests in another way than a does.
-func checkArch(ast *cc.AST, s *Sysroot, a arch) error {
-	macro := ast.Macros["_IOC_SIZEBITS"]
-	if macro == nil {
-		return nil
+	// What no macro tells.
+	switch a.name {
+	case "386":
+		m.LongDoubleAlign, m.MemberAlign = 4, 4
+	case "s390x":
+		m.LongDoubleAlign, m.Int128 = 8, 8
+	case "arm", "arm64":
+		m.PaddingAligns = true
 	}
-	bits, ok := macro.Value().(cc.Int64Value)
-	if !ok || int64(bits) == a.ioctlSizeBits() {
-		return nil
-	}
-	var have []string
-	for _, other := range arches {
-		if other.ioctlSizeBits() == int64(bits) {
-			have = append(have, other.name)
-		}
-	}
-	return &ArchError{a.name, have, fmt.Errorf("%v: an ioctl request has %d bits of size, and %d on %s: %s/asm is of another architecture",
-		macro.Position(), bits, a.ioctlSizeBits(), a.name, s.name)}
-}
-
-// ioctlSizeBits returns how many bits of an ioctl request are the size.
-func (a arch) ioctlSizeBits() int64 {
-	if a.kernel == "powerpc" || a.kernel == "mips" {
-		return 13
-	}
-	return 14
+	a.types = ctype.New(m)
 }

@@ -18,7 +18,7 @@ type documentation struct {
 
 // describe reads the documentation of a header. Where docs does not have the
 // header, it is empty.
-func describe(docs *Sysroot, a arch, header string) *documentation {
+func describe(docs *Sysroot, a *arch, header string) *documentation {
 	d := &documentation{text: map[string]string{}, group: map[string]string{}, order: map[string]int{}}
 	if docs == nil {
 		return d
@@ -275,8 +275,6 @@ func first(a, b string) string {
 	}
 	return b
 }
-
-func isNumber(s string) bool { return s[0] >= '0' && s[0] <= '9' }
 
 // commentText returns a comment's text without its frame, each line without
 // the star before it.

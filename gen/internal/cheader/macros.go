@@ -1,211 +1,244 @@
 package cheader
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/zuffd/uffd/gen/internal/cexpr"
+	"github.com/zuffd/uffd/gen/internal/ctoken"
+	"github.com/zuffd/uffd/gen/internal/ctype"
 	"github.com/zuffd/uffd/internal/abi"
-	"modernc.org/cc/v4"
 )
 
-// constants fills in the constants, ioctls and omissions of m: every macro
-// and enumerator that the header itself defines is in one of them.
-func (b *builder) constants(m *abi.Model, a arch, content string) error {
-	guard := includeGuard(content)
-	for _, name := range definitions(content) {
-		macro := b.ast.Macros[name]
-		if macro == nil || macro.Position().Filename != b.file {
-			// Undefined again, in a branch not taken, or defined by another
-			// header first.
-			continue
-		}
-		reason := ""
-		switch {
-		case name == guard && len(macro.ReplacementList()) == 0:
-			reason = "include guard"
-		case macro.IsFnLike:
-			reason = "function-like"
-		case !macro.IsConst:
-			return fmt.Errorf("%v: %s is defined more than once, in different ways", macro.Position(), name)
-		}
-		if reason != "" {
-			m.Omitted = append(m.Omitted, abi.Omission{Name: name, Reason: reason})
-			continue
-		}
-		value, ok := integer(macro.Value(), macro.Type())
-		if !ok {
-			if err := b.mustNotBeInteger(macro); err != nil {
-				return err
-			}
-			m.Omitted = append(m.Omitted, abi.Omission{Name: name, Reason: "not an integer"})
-			continue
-		}
-		m.Constants = append(m.Constants, abi.Constant{Name: name, Value: value, Line: macro.Position().Line})
-		if ioctl, ok, err := b.ioctl(macro, value); err != nil {
-			return err
-		} else if ok {
-			m.Ioctls = append(m.Ioctls, ioctl)
+// macroConstants fills in the constants and strings that the header's macros
+// stand for at its end, the ioctls among them, and those that are left out:
+// every macro that the header itself defines is one of them.
+func (b *builder) macroConstants() error {
+	var own []*definition
+	for _, def := range b.macros {
+		if def.file == b.header {
+			own = append(own, def)
 		}
 	}
-	for _, e := range b.enumerators() {
-		value, ok := integer(e.Value(), e.Type())
-		if !ok {
-			return fmt.Errorf("%v: the value of %s is not known", e.Position(), e.Token.SrcStr())
+	slices.SortFunc(own, func(x, y *definition) int {
+		if x.line != y.line {
+			return x.line - y.line
 		}
-		m.Constants = append(m.Constants, abi.Constant{Name: e.Token.SrcStr(), Value: value, Line: e.Position().Line})
+		return strings.Compare(x.name, y.name)
+	})
+	for _, def := range own {
+		if b.namesEnumerator(def) {
+			continue // of which the enum tells
+		}
+		v, reason := b.macro(def)
+		switch {
+		case reason != "":
+			b.model.Omitted = append(b.model.Omitted, abi.Omission{Name: def.name, Reason: reason, Line: def.line})
+		case v.IsText:
+			b.model.Strings = append(b.model.Strings, abi.String{Name: def.name, Value: v.Text, Line: def.line})
+		default:
+			b.model.Constants = append(b.model.Constants, abi.Constant{Name: def.name, Value: intOf(v), Line: def.line})
+			if io, ok := b.ioctl(def.name, v); ok {
+				b.model.Ioctls = append(b.model.Ioctls, io)
+			}
+		}
 	}
 	return nil
 }
 
-// integer returns the value of a constant expression of an integer type.
-func integer(v cc.Value, t cc.Type) (abi.Int, bool) {
-	if t != nil && !cc.IsIntegerType(t) {
-		return abi.Int{}, false
-	}
-	switch x := v.(type) {
-	case cc.Int64Value:
-		return abi.Signed(int64(x)), true
-	case cc.UInt64Value:
-		return abi.Unsigned(uint64(x)), true
-	}
-	return abi.Int{}, false
+// namesEnumerator reports whether a macro stands for an enumerator of the header
+// by the same name.
+func (b *builder) namesEnumerator(def *definition) bool {
+	tokens := b.values[def.name]
+	return !def.function && len(tokens) == 1 && tokens[0].Text == def.name && b.ownEnumerators[def.name]
 }
 
-// mustNotBeInteger returns an error for a macro without a value that looks as
-// if it had one: the parser has failed on it, or its expansion was cut off.
-// Nothing is to be left out for that reason in silence.
-func (b *builder) mustNotBeInteger(m *cc.Macro) error {
-	list := m.ReplacementList()
-	for _, t := range list {
-		src := t.SrcStr()
-		if strings.HasPrefix(src, `"`) || b.ast.Macros[src] == nil && isWord(src) && !b.isConstantName(src) {
-			return nil // a string, a type, a keyword or a name that only a program has
-		}
+// isConstant reports whether a macro has an integer value.
+func (b *builder) isConstant(name string) bool {
+	def := b.macros[name]
+	if def == nil || def.file != b.header || b.namesEnumerator(def) {
+		return false
 	}
-	if len(list) == 0 {
-		return nil
-	}
-	if v := m.Value(); v != cc.Unknown && v != nil {
-		return nil // a floating-point number, say
-	}
-	for _, t := range list {
-		if inner := b.ast.Macros[t.SrcStr()]; inner != nil && inner != m && !inner.IsFnLike {
-			if _, ok := integer(inner.Value(), inner.Type()); !ok {
-				return nil // no integer because another macro is none, which that one accounts for
-			}
-		}
-	}
-	return fmt.Errorf("%v: %s has no value: its expansion is no constant expression, or is too long", m.Position(), m.Name.SrcStr())
+	v, reason := b.macro(def)
+	return reason == "" && !v.IsText
 }
 
-func (b *builder) isConstantName(name string) bool {
-	for _, e := range b.enumerators() {
-		if e.Token.SrcStr() == name {
-			return true
-		}
+// macro returns the value of a macro, or the reason why it has none.
+func (b *builder) macro(def *definition) (v cexpr.Value, reason string) {
+	switch {
+	case def.name == b.header.guard && def.empty:
+		return v, "include guard"
+	case def.function:
+		return v, "function-like"
+	case def.empty:
+		return v, "no value"
+	case def.broken:
+		return v, "no constant expression: it ends in a comma"
 	}
-	return false
+	tokens := b.values[def.name]
+	if len(tokens) == 0 {
+		return v, "no value"
+	}
+	if slices.ContainsFunc(tokens, func(t ctoken.Token) bool { return t.Text == stringized }) {
+		return v, "no constant here: the # operator makes it"
+	}
+	if isText(tokens) {
+		text, err := b.eval.Text(tokens)
+		if err != nil {
+			return v, err.Error()
+		}
+		return text, ""
+	}
+	tokens, ok := b.encode(tokens, 0)
+	if !ok {
+		return v, "no constant: an ioctl of ioctls"
+	}
+	v, err := b.eval.Eval(tokens)
+	switch {
+	case err != nil:
+		if t, typeErr := b.eval.Type(tokens); typeErr == nil {
+			return v, "a type: " + spelling(t)
+		}
+		return v, "no constant expression: " + err.Error()
+	case !v.Known:
+		return v, "no constant: " + v.Why
+	case v.Type.Kind == ctype.Pointer:
+		return v, "a pointer"
+	case v.Type.Integral() == nil:
+		return v, "no integer"
+	}
+	return v, ""
 }
 
-// ioctl returns the ioctl that a macro encodes, if its replacement is a use of
-// one of linux/ioctl.h's macros, directly or through another macro.
-func (b *builder) ioctl(m *cc.Macro, value abi.Int) (abi.Ioctl, bool, error) {
-	var dir string
-	list := m.ReplacementList()
-	for depth := 0; depth < 10; depth++ {
-		if len(list) == 0 {
-			return abi.Ioctl{}, false, nil
-		}
-		switch list[0].SrcStr() {
-		case "_IO":
-			dir = "none"
-		case "_IOR":
-			dir = "r"
-		case "_IOW":
-			dir = "w"
-		case "_IOWR":
-			dir = "rw"
-		default:
-			next := b.ast.Macros[list[0].SrcStr()]
-			if next == nil || next.IsFnLike || len(words(list)) != 1 {
-				return abi.Ioctl{}, false, nil
-			}
-			list = next.ReplacementList()
+func isText(tokens []ctoken.Token) bool {
+	return !slices.ContainsFunc(unwrap(tokens), func(t ctoken.Token) bool { return t.Kind != ctoken.String })
+}
+
+// unwrap takes the brackets that are around all of the tokens away.
+func unwrap(tokens []ctoken.Token) []ctoken.Token {
+	for len(tokens) > 2 && tokens[0].Is("(") && closing(tokens, 0) == len(tokens)-1 {
+		tokens = tokens[1 : len(tokens)-1]
+	}
+	return tokens
+}
+
+// encode puts what _IOC expands to in the place of each [ioctlCall].
+func (b *builder) encode(tokens []ctoken.Token, depth int) ([]ctoken.Token, bool) {
+	at := slices.IndexFunc(tokens, func(t ctoken.Token) bool { return t.Text == ioctlCall })
+	if at < 0 {
+		return tokens, true
+	}
+	end := -1
+	if at+1 < len(tokens) {
+		end = closing(tokens, at+1)
+	}
+	if end < 0 || depth > 20 {
+		return nil, false
+	}
+	args := split(tokens[at+2 : end])
+	all := slices.Clone(tokens[:at])
+	for _, t := range b.values[ioctlCall] {
+		number, ok := strings.CutPrefix(t.Text, ioctlOperand)
+		if !ok {
+			all = append(all, t)
 			continue
 		}
-		break
+		i := int(number[0] - '0')
+		if i >= len(args) {
+			return nil, false
+		}
+		all = append(all, args[i]...)
 	}
-	if dir == "" {
-		return abi.Ioctl{}, false, nil
+	return b.encode(append(all, tokens[end+1:]...), depth+1)
+}
+
+// intOf returns the model's form of a known integer.
+func intOf(v cexpr.Value) abi.Int {
+	if v.Negative() {
+		return abi.Signed(int64(v.Bits))
 	}
-	bits := int64(14)
-	if v, ok := b.macroValue("_IOC_SIZEBITS"); ok {
-		bits = v
+	return abi.Unsigned(v.Bits)
+}
+
+// ioctl returns the ioctl that a macro encodes, if all that it expands to is
+// linux/ioctl.h's _IOC, by whichever macros.
+func (b *builder) ioctl(name string, v cexpr.Value) (abi.Ioctl, bool) {
+	tokens := unwrap(b.values[name])
+	if len(tokens) < 3 || tokens[0].Text != ioctlCall || closing(tokens, 1) != len(tokens)-1 {
+		return abi.Ioctl{}, false
 	}
-	v := int64(value.Uint64())
+	args := split(tokens[2 : len(tokens)-1])
+	if len(args) != 4 {
+		return abi.Ioctl{}, false
+	}
+	var n [4]int64
+	for i, arg := range args {
+		arg, ok := b.encode(arg, 0)
+		if !ok {
+			return abi.Ioctl{}, false
+		}
+		a, err := b.eval.Eval(arg)
+		if err != nil || !a.Known || a.Type.Integral() == nil {
+			return abi.Ioctl{}, false
+		}
+		n[i] = int64(a.Bits)
+	}
+	bits := b.number("_IOC_SIZEBITS")
 	io := abi.Ioctl{
-		Name: m.Name.SrcStr(),
-		Dir:  dir,
-		Nr:   v & 0xff,
-		Type: v >> 8 & 0xff,
-		Size: v >> 16 & (1<<bits - 1),
+		Name: name,
+		Dir:  b.direction(n[0]),
+		Nr:   int64(v.Bits) & 0xff,
+		Type: int64(v.Bits) >> 8 & 0xff,
+		Size: int64(v.Bits) >> 16 & (1<<bits - 1),
 	}
-	if dir != "none" {
-		arg, err := lastArgument(list)
-		if err != nil {
-			return abi.Ioctl{}, false, fmt.Errorf("%v: %s: %w", m.Position(), m.Name.SrcStr(), err)
-		}
-		io.Struct = strings.TrimPrefix(strings.TrimPrefix(arg, "struct "), "union ")
+	// What does not fit its place in the number spills into the next one.
+	if n[1] != io.Type || n[2] != io.Nr || n[3] != io.Size || io.Dir == "" {
+		return abi.Ioctl{}, false
 	}
-	return io, true, nil
+	io.Struct = b.argument(args[3])
+	return io, true
 }
 
-func (b *builder) macroValue(name string) (int64, bool) {
-	m := b.ast.Macros[name]
-	if m == nil {
-		return 0, false
+// number returns the value of one of [ioctlMacros].
+func (b *builder) number(name string) int64 {
+	v, err := b.eval.Eval(b.values[name])
+	if err != nil || !v.Known {
+		return -1
 	}
-	v, ok := integer(m.Value(), m.Type())
-	return int64(v.Uint64()), ok
+	return int64(v.Bits)
 }
 
-// lastArgument returns the text after the last comma at the outermost level
-// of a macro's use, without the closing parenthesis.
-func lastArgument(list []cc.Token) (string, error) {
-	ws := words(list)
-	depth, start := 0, -1
-	for i, w := range ws {
-		switch w {
-		case "(":
-			depth++
-		case ")":
-			depth--
-			if depth == 0 {
-				if start < 0 {
-					return "", fmt.Errorf("no argument type")
-				}
-				return strings.Join(ws[start:i], " "), nil
-			}
-		case ",":
-			if depth == 1 {
-				start = i + 1
-			}
-		}
+// direction says what the first operand of _IOC means on this architecture.
+func (b *builder) direction(dir int64) string {
+	none, read, write := b.number("_IOC_NONE"), b.number("_IOC_READ"), b.number("_IOC_WRITE")
+	switch dir {
+	case none:
+		return "none"
+	case read:
+		return "r"
+	case write:
+		return "w"
+	case read | write:
+		return "rw"
 	}
-	return "", fmt.Errorf("no argument type")
+	return ""
 }
 
-// words returns the tokens' texts without white space.
-func words(list []cc.Token) []string {
-	var ws []string
-	for _, t := range list {
-		if s := strings.TrimSpace(t.SrcStr()); s != "" {
-			ws = append(ws, s)
-		}
+// argument returns the type that the size of an ioctl is that of, as C writes
+// it, without the keyword of a struct or union; "" where the size is none of a
+// type.
+func (b *builder) argument(size []ctoken.Token) string {
+	size = unwrap(size)
+	if len(size) < 2 || !size[0].Is("sizeof") {
+		return ""
 	}
-	return ws
-}
-
-func isWord(s string) bool {
-	return s != "" && (s[0] == '_' || s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z')
+	arg := unwrap(size[1:])
+	if t, err := b.eval.Type(arg); err == nil && t.Kind == ctype.Aggregate {
+		b.argued[t.Record] = true
+	}
+	name := ctoken.Join(arg)
+	for _, keyword := range []string{"struct ", "union "} {
+		name = strings.TrimPrefix(name, keyword)
+	}
+	return name
 }

@@ -18,7 +18,7 @@ type tokenKind int
 const (
 	comment   tokenKind = iota // "/* ... */", or a run of "//" lines
 	word                       // identifier or number
-	mark                       // one character
+	punct                      // one character
 	directive                  // "#define NAME ...", with its continuation lines
 )
 
@@ -28,7 +28,7 @@ func scan(text string) []token {
 	line := 1
 	for i := 0; i < len(text); {
 		start, startLine := i, line
-		kind := mark
+		kind := punct
 		switch c := text[i]; {
 		case c == '\n':
 			line++
@@ -126,43 +126,4 @@ func (t token) defined() string {
 		end++
 	}
 	return rest[:end]
-}
-
-// definitions returns the names of the macros that a header defines, in the
-// order of their first definition.
-func definitions(text string) []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, t := range scan(text) {
-		if name := t.defined(); name != "" && !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// includeGuard returns the macro that guards a header against being included
-// twice, or "": its first directive is an #ifndef, its second the #define.
-func includeGuard(text string) string {
-	guard := ""
-	for _, t := range scan(text) {
-		switch {
-		case t.kind == comment:
-			continue
-		case t.kind != directive:
-			return ""
-		case guard == "":
-			fields := strings.Fields(t.text)
-			if len(fields) < 2 || fields[0] != "#ifndef" {
-				return ""
-			}
-			guard = fields[1]
-		case t.defined() == guard:
-			return guard
-		default:
-			return ""
-		}
-	}
-	return ""
 }

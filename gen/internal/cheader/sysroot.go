@@ -1,7 +1,6 @@
 package cheader
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,13 +8,13 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // A Sysroot is a tree of headers: linux/, and asm/ for each architecture in
 // one of the places where kernels and distributions put it.
 type Sysroot struct {
 	name string // for positions in messages
+	dir  string // where it is on disk, or ""
 	fsys fs.FS
 	// uapi is Debian's tree of every architecture's asm headers, beside an
 	// include directory; nil where there is none.
@@ -30,7 +29,7 @@ func OpenSysroot(dir string) (*Sysroot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sysroot: %w", err)
 	}
-	s := &Sysroot{name: filepath.ToSlash(filepath.Clean(dir)), fsys: root.FS()}
+	s := &Sysroot{name: filepath.ToSlash(filepath.Clean(dir)), dir: dir, fsys: root.FS()}
 	if uapi, err := os.OpenRoot(filepath.Join(dir, "..", "lib", "linux", "uapi")); err == nil {
 		s.uapi = uapi.FS()
 	}
@@ -73,7 +72,7 @@ func (s *Sysroot) arches(header string) []string {
 
 // read returns the content of a header by the name in #include <...>, as arch
 // sees it, and the name of the file for messages.
-func (s *Sysroot) read(a arch, header string) (content []byte, name string, err error) {
+func (s *Sysroot) read(a *arch, header string) (content []byte, name string, err error) {
 	err = fs.ErrNotExist
 	name = path.Join(s.name, header)
 	for _, p := range s.places(a, header) {
@@ -98,66 +97,16 @@ type place struct {
 }
 
 // places returns where a header may be.
-func (s *Sysroot) places(a arch, header string) []place {
+func (s *Sysroot) places(a *arch, header string) []place {
 	if !fs.ValidPath(header) {
 		return nil
 	}
 	all := []place{{s.fsys, header, path.Join(s.name, header)}}
-	if strings.HasPrefix(header, "asm/") {
-		multiarch := path.Join(a.triplet, header)
-		all = append(all, place{s.fsys, multiarch, path.Join(s.name, multiarch)})
-		if s.uapi != nil {
-			inUAPI := path.Join(a.kernel, header)
-			all = append(all, place{s.uapi, inUAPI, path.Join(s.name, "../lib/linux/uapi", inUAPI)})
-		}
+	multiarch := path.Join(a.triplet, header)
+	all = append(all, place{s.fsys, multiarch, path.Join(s.name, multiarch)})
+	if s.uapi != nil && strings.HasPrefix(header, "asm/") {
+		inUAPI := path.Join(a.kernel, header)
+		all = append(all, place{s.uapi, inUAPI, path.Join(s.name, "../lib/linux/uapi", inUAPI)})
 	}
 	return all
 }
-
-// archFS is a Sysroot as one architecture's parse sees it: the include path
-// is s.name, and every file is checked and remembered on its way in.
-type archFS struct {
-	s        *Sysroot
-	a        arch
-	missing  []string        // what was looked for in vain
-	included map[string]bool // headers whose includes come to an end
-	hostile  error           // the first file that was refused
-}
-
-// Open implements fs.FS for the parser, which asks for s.name/header.
-func (f *archFS) Open(name string) (fs.File, error) {
-	header, ok := strings.CutPrefix(name, f.s.name+"/")
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	content, realName, err := f.s.read(f.a, header)
-	if err != nil {
-		f.missing = append(f.missing, header)
-		return nil, err
-	}
-	err = checkNesting(realName, content)
-	if err == nil {
-		err = f.checkIncludes(path.Clean(header), nil)
-	}
-	if err != nil {
-		if f.hostile == nil {
-			f.hostile = err
-		}
-		return nil, err
-	}
-	return &memFile{name: path.Base(header), Reader: bytes.NewReader(content)}, nil
-}
-
-// memFile is an open file in memory.
-type memFile struct {
-	name string
-	*bytes.Reader
-}
-
-func (m *memFile) Close() error               { return nil }
-func (m *memFile) Stat() (fs.FileInfo, error) { return m, nil }
-func (m *memFile) Name() string               { return m.name }
-func (m *memFile) Mode() fs.FileMode          { return 0o444 }
-func (m *memFile) ModTime() time.Time         { return time.Time{} }
-func (m *memFile) IsDir() bool                { return false }
-func (m *memFile) Sys() any                   { return nil }

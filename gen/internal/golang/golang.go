@@ -12,48 +12,48 @@ import (
 	"github.com/zuffd/uffd/internal/abi"
 )
 
-// Render returns the Go source of a model, in a package of the given name. The
-// same model gives the same bytes everywhere.
-func Render(m *abi.Model, pkg string) ([]byte, error) {
+// Render returns the Go source of a model, in a package of the given name, and
+// what is to be known of names in it. The same model gives the same bytes
+// everywhere. Source that does not compile is an error.
+func Render(m *abi.Model, pkg string) ([]byte, []Note, error) {
 	sizes := types.SizesFor("gc", m.Arch)
 	if sizes == nil {
-		return nil, fmt.Errorf("no Go architecture %q", m.Arch)
+		return nil, nil, fmt.Errorf("no Go architecture %q", m.Arch)
 	}
-	n, err := newNames(m)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Header, err)
-	}
-	p := &emitter{file: jen.NewFile(pkg), layouter: layouter{names: n, sizes: sizes}}
+	n := newNames(m)
+	p := &emitter{file: jen.NewFile(pkg), layouter: layouter{names: n, sizes: sizes, bigEndian: m.Arch == "s390x", done: map[string]*goStruct{}}}
 	p.file.HeaderComment(fmt.Sprintf("// Code generated from %s for linux/%s; DO NOT EDIT.", m.Header, m.Arch))
 	p.constants(m.Constants)
+	p.strings(m.Strings)
+	p.enums(m.Enums)
 	for _, s := range outerFirst(m.Structs) {
-		if n.types[s.Name] == "" {
-			continue
-		}
-		if err := p.structure(s); err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Header, err)
+		if n.types[s.Name] != "" {
+			p.structure(s)
 		}
 	}
 	var b bytes.Buffer
 	if err := p.file.Render(&b); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Header, err)
+		return nil, nil, fmt.Errorf("%s: %w", m.Header, err)
 	}
-	return b.Bytes(), nil
+	if err := compiles(b.Bytes(), pkg, sizes); err != nil {
+		return nil, nil, fmt.Errorf("%s: the Go for %s does not compile, which is an error of this program: %w", m.Header, m.Arch, err)
+	}
+	return b.Bytes(), n.notes, nil
 }
 
 // outerFirst returns the structs in the order of reading: those with a tag as
 // they come, each followed by the ones without that it holds.
 func outerFirst(all []abi.Struct) []*abi.Struct {
+	inner := map[string][]*abi.Struct{}
+	for i := range all {
+		if outer, _, nested := strings.Cut(all[i].Name, "."); nested {
+			inner[outer] = append(inner[outer], &all[i])
+		}
+	}
 	var sorted []*abi.Struct
 	for i := range all {
-		if strings.Contains(all[i].Name, ".") {
-			continue
-		}
-		sorted = append(sorted, &all[i])
-		for j := range all {
-			if strings.HasPrefix(all[j].Name, all[i].Name+".") {
-				sorted = append(sorted, &all[j])
-			}
+		if name := all[i].Name; !strings.Contains(name, ".") {
+			sorted = append(append(sorted, &all[i]), inner[name]...)
 		}
 	}
 	return sorted
@@ -97,19 +97,16 @@ func (p *emitter) block(heading string, all []abi.Constant) {
 				g.Line()
 			}
 			comment(g, doc)
-			g.Id(p.names.consts[c.Name]).Op("=").Op(c.Value.Hex())
+			g.Id(p.names.consts[c.Name]).Add(p.enumType(c)).Op("=").Op(c.Value.Hex())
 		}
 	})
 	p.file.Line()
 }
 
-// structure prints a struct, the accessors of its unions and the assertions
-// of its layout.
-func (p *emitter) structure(s *abi.Struct) error {
-	g, err := p.layOut(s)
-	if err != nil {
-		return err
-	}
+// structure prints a struct, the accessors of what are no fields in Go and the
+// assertions of its layout.
+func (p *emitter) structure(s *abi.Struct) {
+	g := p.layOut(s)
 	p.names.scope = s
 	defer func() { p.names.scope = nil }()
 	doc := s.Doc
@@ -130,8 +127,13 @@ func (p *emitter) structure(s *abi.Struct) error {
 	for _, u := range g.unions {
 		p.accessors(g, u)
 	}
+	for _, b := range g.bits {
+		p.bitMethods(g, b)
+	}
+	for _, t := range g.tails {
+		p.tailMethod(g, t)
+	}
 	p.assertions(g)
-	return nil
 }
 
 // introduction is the first sentence about a struct whose documentation does
@@ -160,6 +162,9 @@ func (p *emitter) field(b *jen.Group, f goField) {
 	if f.size == 1 {
 		where = fmt.Sprintf("// offset %d, 1 byte", f.offset)
 	}
+	if f.size == 0 {
+		where = fmt.Sprintf("// offset %d", f.offset)
+	}
 	if f.note != "" {
 		where += ", " + f.note
 	}
@@ -168,21 +173,44 @@ func (p *emitter) field(b *jen.Group, f goField) {
 
 // accessors prints a method for each member of a union. The pointers that they
 // make are to types no larger than the storage and no more aligned, which is
-// what package unsafe asks of its first rule.
+// what package unsafe asks of its first rule: a member that Go would align
+// more is bytes.
 func (p *emitter) accessors(g *goStruct, u union) {
 	for i, f := range u.c.Fields {
-		typ, _, err := p.goType(f.Type)
-		if err != nil {
-			continue // a member that Go cannot express has no accessor
+		if f.BitSize > 0 {
+			p.bitField(g, f, fmt.Sprintf("(*[%d]byte)(unsafe.Pointer(&s.%s))", max(u.c.Size, 1), u.field), f.Offset*8+f.BitOffset)
+			continue
 		}
-		name := exported(f.Name)
+		t := p.arrayOf(f, u.offset)
+		cName := f.Name
+		if t != nil {
+			cName = t.c
+		}
+		name := exported(cName)
 		if name == "" {
 			name = fmt.Sprintf("Anon%d", i)
 		}
-		if g.has(name) {
+		if g.taken[name] {
+			if cName != "" {
+				p.names.note(u.c.Name+"."+cName, f.Line, "is %s.%s in Go: %s is another's", g.name, u.field+name, name)
+			}
 			name = u.field + name
 		}
-		doc := fmt.Sprintf("%s returns %s as the C union's member %s. %s", name, u.field, quoted(f.Name), f.Doc)
+		name = p.unique(g, name, cName, f.Line)
+		if t != nil {
+			t.name = name
+			g.tails = append(g.tails, *t)
+			continue
+		}
+		typ, align := p.goType(f.Type)
+		if align > g.alignOf(u.offset) {
+			typ = byteArray(f.Size)
+		}
+		member := quoted(f.Name)
+		if f.Name == "" {
+			member = fmt.Sprintf("number %d, which has no name", i)
+		}
+		doc := fmt.Sprintf("%s returns %s as the C union's member %s. %s", name, u.field, member, f.Doc)
 		comment(p.file.Group, p.names.docLines(doc))
 		p.file.Func().Params(jen.Id("s").Op("*").Id(g.name)).Id(name).Params().Op("*").Add(typ).Block(
 			jen.Return(jen.Parens(jen.Op("*").Add(typ)).Call(jen.Qual("unsafe", "Pointer").Call(jen.Op("&").Id("s").Dot(u.field)))),
@@ -191,13 +219,48 @@ func (p *emitter) accessors(g *goStruct, u union) {
 	}
 }
 
-func (g *goStruct) has(name string) bool {
-	for _, f := range g.fields {
-		if f.name == name {
-			return true
+// arrayOf returns what a member of a union is if it is an array of unknown
+// length, alone or in a struct that holds nothing else.
+func (p *emitter) arrayOf(f abi.Field, offset int64) *tail {
+	if f.Size > 0 {
+		return nil
+	}
+	if f.Type.Kind == abi.Array {
+		return &tail{c: f.Name, offset: offset + f.Offset, elem: *f.Type.Elem, doc: f.Doc}
+	}
+	s := p.names.structs[f.Type.Name]
+	if s == nil || f.Name != "" {
+		return nil
+	}
+	for _, inner := range s.Fields {
+		if t := p.arrayOf(inner, offset+f.Offset); t != nil {
+			return t
 		}
 	}
-	return false
+	return nil
+}
+
+// tailMethod prints the method that returns an array of unknown length.
+func (p *emitter) tailMethod(g *goStruct, t tail) {
+	elem, align := p.goType(t.elem)
+	size := t.elem.Size
+	if size == 0 {
+		p.names.note(g.c.Name+"."+t.c, 0, "has no method in Go: its elements have no size")
+		return
+	}
+	what := "elements"
+	if align > g.alignOf(t.offset) {
+		elem, what = jen.Byte(), fmt.Sprintf("bytes, %d an element,", size)
+	}
+	doc := fmt.Sprintf("%s returns the first n %s of the array %s, which begins at offset %d and has no length of its own: the memory that s lies in must hold them. %s",
+		t.name, what, quoted(t.c), t.offset, t.doc)
+	comment(p.file.Group, p.names.docLines(doc))
+	p.file.Func().Params(jen.Id("s").Op("*").Id(g.name)).Id(t.name).Params(jen.Id("n").Int()).Index().Add(elem).Block(
+		jen.Return(jen.Qual("unsafe", "Slice").Call(
+			jen.Parens(jen.Op("*").Add(elem)).Call(jen.Qual("unsafe", "Add").Call(jen.Qual("unsafe", "Pointer").Call(jen.Id("s")), jen.Lit(int(t.offset)))),
+			jen.Id("n"))),
+	)
+	p.file.Line()
 }
 
 // assertions prints a function that does not compile where a size, an offset

@@ -2,6 +2,7 @@ package golang
 
 import (
 	"fmt"
+	"go/token"
 	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
@@ -11,49 +12,101 @@ import (
 // golang.org/x/sys/unix would have: constants keep their spelling, struct
 // tags become camel case, members get a capital letter. A name that begins
 // with an underscore gets an X before it, to be exported.
+//
+// Where two names of C would be one in Go, the one that Go takes as it is has
+// it, or else the one that the header declares first, of constants before
+// types and of types with a tag before those without; each other one gets an
+// underscore at its end, and is told of.
 type names struct {
 	structs map[string]*abi.Struct // by C name
 	types   map[string]string      // by C name of a struct that has a Go type
+	enums   map[string]string      // by C name of an enum that has a Go type
 	consts  map[string]string      // by C name
 	scope   *abi.Struct            // whose members documentation may name; nil for none
+
+	taken map[string]string // C name, by Go name
+	notes []Note
 }
 
-func newNames(m *abi.Model) (*names, error) {
-	n := &names{structs: map[string]*abi.Struct{}, types: map[string]string{}, consts: map[string]string{}}
-	taken := map[string]string{} // C name, by Go name
-	take := func(goName, cName string) error {
-		if other, ok := taken[goName]; ok && other != cName {
-			return fmt.Errorf("%s and %s would both be %s in Go", other, cName, goName)
-		}
-		taken[goName] = cName
-		return nil
+// A Note tells of a symbol that Go has by another name than the rule says, or
+// not as it is.
+type Note struct {
+	Name string // in C
+	What string
+	Line int // in the model's header, if it is there
+}
+
+func newNames(m *abi.Model) *names {
+	n := &names{
+		structs: map[string]*abi.Struct{}, types: map[string]string{}, enums: map[string]string{},
+		consts: map[string]string{}, taken: map[string]string{},
 	}
 	for i := range m.Structs {
 		n.structs[m.Structs[i].Name] = &m.Structs[i]
 	}
+	type constant struct {
+		name string
+		line int
+	}
+	var all []constant
 	for _, c := range m.Constants {
-		n.consts[c.Name] = exported(c.Name)
-		if err := take(n.consts[c.Name], c.Name); err != nil {
-			return nil, err
+		all = append(all, constant{c.Name, c.Line})
+	}
+	for _, s := range m.Strings {
+		all = append(all, constant{s.Name, s.Line})
+	}
+	for _, asIs := range []bool{true, false} {
+		for _, c := range all {
+			if (exported(c.name) == c.name) == asIs && n.consts[c.name] == "" {
+				n.consts[c.name] = n.take(exported(c.name), c.name, c.line)
+			}
 		}
 	}
 	// Types with a tag choose first, so that one without gives way.
 	for _, nested := range []bool{false, true} {
 		for _, s := range m.Structs {
-			if strings.Contains(s.Name, ".") != nested || nested && s.Union {
+			if strings.Contains(s.Name, ".") != nested || nested && (s.Union || n.inlined(s.Name)) {
 				continue
 			}
 			goName := n.typeName(s.Name)
-			if _, clash := taken[goName]; clash && nested {
+			if _, clash := n.taken[goName]; clash && nested {
 				goName = camelPath(strings.Split(s.Name, "."))
 			}
-			if err := take(goName, s.Name); err != nil {
-				return nil, err
+			n.types[s.Name] = n.take(goName, s.Name, s.Line)
+		}
+		for _, e := range m.Enums {
+			if !nested && e.Name != "" {
+				n.enums[e.Name] = n.take(camel(e.Name), e.Name, e.Line)
 			}
-			n.types[s.Name] = goName
 		}
 	}
-	return n, nil
+	return n
+}
+
+// inlined reports whether a struct without a name is in another struct, whose
+// own its members are.
+func (n *names) inlined(designator string) bool {
+	dot := strings.LastIndexByte(designator, '.')
+	outer := n.structs[designator[:dot]]
+	return isDigit(designator[dot+1]) && outer != nil && !outer.Union
+}
+
+// take gives a C name its Go name at file scope: the one that is wanted, with
+// underscores behind it if another has that.
+func (n *names) take(want, cName string, line int) string {
+	goName := want
+	for n.taken[goName] != "" || token.IsKeyword(goName) {
+		goName += "_"
+	}
+	if goName != want {
+		n.note(cName, line, "is %s in Go: %s is %s", goName, want, n.taken[want])
+	}
+	n.taken[goName] = cName
+	return goName
+}
+
+func (n *names) note(cName string, line int, format string, args ...any) {
+	n.notes = append(n.notes, Note{cName, fmt.Sprintf(format, args...), line})
 }
 
 // typeName returns the Go name of a struct by its C name. In a designator,
