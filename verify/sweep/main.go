@@ -1,0 +1,124 @@
+// Sweep runs the generator over every header of linux-libc-dev that the C
+// compiler takes alone, and holds each value, size, alignment, offset,
+// bit-field, enumerator and union member of what comes of it against the
+// compiler's own: nothing of this program is the generator's.
+//
+// Usage, from the root of the repository:
+//
+//	go run ./verify/sweep [-release LIST] [-arch LIST] [-results FILE] [HEADER...]
+//
+// The headers come from Debian's linux-libc-dev, those of the C library that
+// they include from its libc6-dev. Every header of the directories linux, drm,
+// rdma, sound, mtd, scsi, xen, misc and video is taken, unless some are named.
+//
+// Sweep exits with 1 if any value is wrong, any Go does not compile, more
+// than five headers of an architecture are refused, or a header takes more
+// than 0.3 seconds or 64 MiB.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/zuffd/uffd/verify/arch"
+	"github.com/zuffd/uffd/verify/cc"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "sweep:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	releases := flag.String("release", "7.3", "Linux releases, a `LIST` separated by commas")
+	arches := flag.String("arch", "amd64,arm64,386,s390x", "GOARCH `LIST`")
+	results := flag.String("results", "", "write the outcome to `FILE`")
+	flag.Parse()
+	scratch, err := os.MkdirTemp("", "sweep-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	gen := filepath.Join(scratch, "gen")
+	if out, err := exec.Command("go", "build", "-o", gen, "./gen").CombinedOutput(); err != nil {
+		return fmt.Errorf("the generator does not build: %w\n%s", err, out)
+	}
+	var all []*outcome
+	for _, release := range strings.Split(*releases, ",") {
+		for _, arch := range strings.Split(*arches, ",") {
+			o, err := sweep(release, arch, gen, scratch, flag.Args())
+			if err != nil {
+				return fmt.Errorf("linux %s, %s: %w", release, arch, err)
+			}
+			o.print(os.Stdout)
+			all = append(all, o)
+		}
+	}
+	if *results != "" {
+		if err := os.WriteFile(*results, []byte(report(all)), 0o644); err != nil {
+			return err
+		}
+	}
+	for _, o := range all {
+		if err := o.failed(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep judges the headers of one release for one architecture.
+func sweep(release, goarch, gen, scratch string, headers []string) (*outcome, error) {
+	c, ok := cc.For(goarch)
+	if !ok {
+		return nil, fmt.Errorf("no such architecture")
+	}
+	if err := c.Missing(); err != nil {
+		return nil, err
+	}
+	a, _ := arch.For(goarch)
+	tree, err := openTree(context.Background(), release, a)
+	if err != nil {
+		return nil, err
+	}
+	o := &outcome{release: release, arch: goarch, source: tree.source, compiler: c.Version()}
+	include, err := tree.include(c)
+	if err != nil {
+		return nil, err
+	}
+	j := &judge{compiler: c, include: include, sysroot: tree.sysroot, scratch: scratch}
+	if len(headers) == 0 {
+		if headers, err = tree.headers(); err != nil {
+			return nil, err
+		}
+	}
+	verdicts := make([]*verdict, len(headers))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for w := range runtime.NumCPU() {
+		workers.Go(func() {
+			dir := filepath.Join(scratch, fmt.Sprint(w))
+			for i := range next {
+				verdicts[i] = j.try(gen, dir, headers[i])
+			}
+		})
+	}
+	for i := range headers {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	for _, v := range verdicts {
+		o.add(v)
+	}
+	return o, nil
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/zuffd/uffd/internal/abi"
+)
+
+// A verdict is what came of one header.
+type verdict struct {
+	header    string
+	skipped   error    // why the compiler does not take it alone
+	refused   string   // why the generator does not
+	broken    string   // why its Go does not compile
+	wrong     []string // what differs
+	compared  int      // facts
+	omitted   int      // macros left out, with their reasons
+	ioctls    int
+	time      time.Duration // of the generator, for Go
+	megabytes float64       // of the generator at its most
+	failure   error         // of the sweep itself
+}
+
+// try runs the generator over a header and judges what comes of it.
+func (j *judge) try(gen, dir, header string) *verdict {
+	v := &verdict{header: header}
+	if _, errs, err := j.run(preamble(header), "-fsyntax-only"); err != nil {
+		v.skipped = fmt.Errorf("%w: %s", err, errs)
+		return v
+	}
+	if v.failure = os.MkdirAll(dir, 0o755); v.failure != nil {
+		return v
+	}
+	args := []string{"-sysroot", j.sysroot, "-arch", j.compiler.Arch, "-pkg", "swept", "-o", dir, header}
+	goFile := filepath.Join(dir, "zswept_linux_"+j.compiler.Arch+".go")
+	os.Remove(goFile) // of another header, with which this one would be compared
+	cmd := exec.Command(gen, args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	err := cmd.Run()
+	v.time = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		v.megabytes = float64(usage.Maxrss) / 1024
+	}
+	if err != nil {
+		v.refused = strings.ReplaceAll(strings.TrimSpace(strings.TrimPrefix(stderr.String(), "gen: ")), j.sysroot+"/", "")
+		return v
+	}
+	v.broken = compiles(goFile, j.compiler.Arch)
+	out, err := exec.Command(gen, append([]string{"-json"}, args...)...).Output()
+	if err != nil {
+		v.failure = err
+		return v
+	}
+	var m abi.Model
+	if v.failure = json.Unmarshal(out, &m); v.failure != nil {
+		return v
+	}
+	c := claim(&m)
+	truth, err := j.truth(header, filepath.Base(dir)+".o", c)
+	if err != nil {
+		v.failure = err
+		return v
+	}
+	v.compared, v.omitted, v.ioctls = len(c.facts), len(m.Omitted), len(m.Ioctls)
+	v.wrong = c.differences(truth)
+	return v
+}
+
+// compiles returns what the Go compiler's type checker for an architecture has
+// against a file.
+func compiles(path, arch string) string {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return err.Error()
+	}
+	config := types.Config{Sizes: types.SizesFor("gc", arch), Importer: standard{}}
+	if _, err := config.Check("swept", fset, []*ast.File{file}, nil); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// standard imports the one package that the bindings need beside unsafe.
+type standard struct{}
+
+func (standard) Import(path string) (*types.Package, error) {
+	if path == "unsafe" {
+		return types.Unsafe, nil
+	}
+	if path != "structs" {
+		return nil, fmt.Errorf("the bindings import %s", path)
+	}
+	return importer.ForCompiler(token.NewFileSet(), "source", nil).Import(path)
+}
