@@ -32,6 +32,10 @@ type Mapping struct {
 // alignment: a pageSize of 2 MiB is where transparent huge pages of that size
 // can begin.
 //
+// Anonymous memory may be larger than what the machine has, since little of it
+// may be filled (MAP_NORESERVE): none is set aside, unless vm.overcommit_memory
+// is 2.
+//
 // size must be a multiple of the page size, and above zero, else the error is
 // unix.EINVAL. Huge pages of a size that the kernel has not are unix.EINVAL or
 // unix.ENODEV. Where the system has too few huge pages in its pool, it is
@@ -144,6 +148,8 @@ func (m *Mapping) mmap(size int) error {
 	align := m.align
 	flags, fd, room := unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, -1, 0
 	switch {
+	case m.kind == Anonymous:
+		flags |= unix.MAP_NORESERVE
 	case m.kind.shared():
 		flags, fd = unix.MAP_SHARED, int(m.memfd.Fd())
 	case m.kind.huge():

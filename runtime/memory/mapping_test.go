@@ -101,6 +101,21 @@ func TestMap(t *testing.T) {
 			}
 		}
 	})
+	t.Run("may be larger than what the machine has", func(t *testing.T) {
+		var info unix.Sysinfo_t
+		if err := unix.Sysinfo(&info); err != nil {
+			t.Fatal(err)
+		}
+		more := 2 * (uint64(info.Totalram) + uint64(info.Totalswap)) * uint64(info.Unit)
+		if mode, _ := os.ReadFile("/proc/sys/vm/overcommit_memory"); strconv.IntSize == 32 || bytes.HasPrefix(mode, []byte("2")) {
+			t.Skip("the address space is smaller, or vm.overcommit_memory is 2")
+		}
+		m, err := memory.Map(memory.Anonymous, int(more)&^(os.Getpagesize()-1), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Close()
+	})
 	t.Run("gives back what alignment took", func(t *testing.T) {
 		const align, rounds = 16 << 20, 64
 		before := virtualMemory(t)
