@@ -17,13 +17,19 @@ const childEnv = "UFFD_TEST_CHILD"
 // killed at the deadline.
 func Child(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
+	return ChildFor(t, Deadline, name, args...)
+}
+
+// ChildFor is Child with another deadline.
+func ChildFor(t testing.TB, deadline time.Duration, name string, args ...string) *exec.Cmd {
+	t.Helper()
 	if Children[name] == nil {
 		t.Fatalf("no child %q", name)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), childEnv+"="+name)
 	cmd.Stderr = os.Stderr
-	timer := time.AfterFunc(Deadline, func() {
+	timer := time.AfterFunc(deadline, func() {
 		if cmd.Process != nil {
 			cmd.Process.Kill()
 		}

@@ -1,0 +1,88 @@
+package demand_test
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/zuffd/uffd/runtime/demand"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"golang.org/x/sys/unix"
+)
+
+// TestOneReadForAllThatWait holds a read while many goroutines want its chunk,
+// and others other chunks.
+func TestOneReadForAllThatWait(t *testing.T) {
+	m, s := open(t, 64*chunk, demand.Config{ChunkSize: chunk, Budget: demand.NewBudget(16 * chunk)})
+	reading, release := make(chan error, 1), make(chan struct{})
+	s.set(func(s *source) {
+		s.hold = func(off, n int64) {
+			if off == 5*chunk {
+				reading <- nil
+				<-release
+			}
+		}
+	})
+	var all []<-chan error
+	want := func() { all = append(all, uffdtest.During(func() error { return look(m, 5) })) }
+	want()
+	uffdtest.Within(t, "the read", reading)
+	for range 15 {
+		want()
+	}
+	all = append(all, uffdtest.During(func() error { _, err := m.ReadAt(make([]byte, 10), 5*chunk); return err }))
+	for _, done := range all {
+		uffdtest.Asleep(t, done)
+	}
+	for c := 8; c < 64; c++ { // evicting, too
+		if err := uffdtest.Within(t, "a view of another chunk", uffdtest.During(func() error { return look(m, c) })); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	for _, done := range all {
+		if err := uffdtest.Within(t, "the views", done); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := s.seen[5*chunk]; n != 1 {
+		t.Errorf("the chunk was read %d times", n)
+	}
+}
+
+// TestPagesThatTheKernelTakes discards pages behind the package's back.
+func TestPagesThatTheKernelTakes(t *testing.T) {
+	m, s := open(t, 4*chunk, demand.Config{ChunkSize: chunk})
+	if err := look(m, 0, 1, 2); err != nil {
+		t.Fatal(err)
+	}
+	err := m.View(func(b []byte) error {
+		if s.seen[chunk] == 1 {
+			if err := unix.Madvise(b[chunk+page:][:page], unix.MADV_DONTNEED); err != nil {
+				return err
+			}
+		}
+		return verify(b[:2*chunk], 0)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if n := s.seen[chunk]; n != 2 {
+		t.Errorf("the chunk was read %d times", n)
+	}
+}
+
+// resident asks the kernel how many bytes of a mapping are in memory.
+func resident(t *testing.T, m *demand.Mapping) (n int64) {
+	t.Helper()
+	pages := make([]byte, (m.Size()+page-1)/page)
+	m.View(func(b []byte) error {
+		if _, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(unsafe.Pointer(&pages[0]))); errno != 0 {
+			t.Fatal(errno)
+		}
+		return nil
+	})
+	for _, p := range pages {
+		n += int64(p&1) * page
+	}
+	return n
+}

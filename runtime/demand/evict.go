@@ -1,0 +1,81 @@
+package demand
+
+import "github.com/zuffd/uffd/runtime/memory"
+
+// evict takes a chunk away, if it was not written, without the lock.
+func (b *Budget) evict(m *Mapping, c int) {
+	t := newTransfer(c, 1)
+	m.begin(c, t)
+	b.mu.Unlock()
+	written := m.tracker.takeAway(m, c)
+	b.mu.Lock()
+	if written {
+		m.end(c, resident)
+		m.setFirm(c, func() { m.chunks[c].dirty = true })
+		if m.isClosed() && !m.isInUse(c) {
+			m.drop(c)
+		}
+	} else {
+		m.end(c, absent)
+		b.uncount(m, 1)
+		b.turns++
+		m.evicted[c] = b.turns
+		m.evictions.Add(1)
+	}
+	close(t.done)
+	b.changed()
+}
+
+// discard takes the pages of n chunks away, without asking.
+func (m *Mapping) discard(c, n int) error { return memory.Discard(m.rangeOf(c, n)) }
+
+// drop takes a resident chunk away whatever it holds, and uncounts it.
+func (m *Mapping) drop(c int) {
+	m.setFirm(c, func() { m.chunks[c].dirty = false })
+	m.discard(c, 1)
+	m.end(c, absent)
+	m.budget.uncount(m, 1)
+}
+
+// discardAll takes all away that nobody holds or works on. The mapping is
+// closed, so whoever works on a chunk discards it.
+func (m *Mapping) discardAll() (err error) {
+	b := m.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clock.remove(m)
+	t := newTransfer(0, 0)
+	for first := 0; first < len(m.chunks); {
+		if !m.isIdle(first) {
+			first++
+			continue
+		}
+		n := 0
+		for first+n < len(m.chunks) && m.isIdle(first+n) {
+			m.setFirm(first+n, func() { m.chunks[first+n].dirty = false })
+			m.begin(first+n, t)
+			n++
+		}
+		b.mu.Unlock()
+		failed := m.discard(first, n)
+		b.mu.Lock()
+		if err == nil {
+			err = failed
+		}
+		for i := range n {
+			m.end(first+i, absent)
+		}
+		b.uncount(m, n)
+		first += n
+	}
+	close(t.done)
+	b.changed()
+	return err
+}
+
+// isInUse reports whether somebody has a chunk's memory in hand, who cannot be
+// run again.
+func (m *Mapping) isInUse(c int) bool { return m.pins[c] > 0 || m.kept[c] > 0 }
+
+// isIdle reports whether a chunk is in place, and neither in use nor busy.
+func (m *Mapping) isIdle(c int) bool { return m.chunks[c].phase == resident && !m.isInUse(c) }

@@ -1,0 +1,14 @@
+package demand
+
+import "time"
+
+// SetSilence sets after what time a claim that waits for room takes it from
+// anybody, and returns what it was.
+func SetSilence(d time.Duration) (old time.Duration) {
+	old, silence = silence, d
+	return old
+}
+
+// BeforeDiscard sets what is called before a chunk is discarded that was looked
+// at and was not written.
+func BeforeDiscard(f func()) { beforeDiscard = f }

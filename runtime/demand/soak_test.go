@@ -1,0 +1,179 @@
+package demand_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/zuffd/uffd/runtime/demand"
+)
+
+// soakVariable is how long TestSoak takes, as time.ParseDuration has it.
+const soakVariable = "UFFD_DEMAND_SOAK"
+
+// A moody source fails, stalls and returns short, now and then.
+type moody struct{ size int64 }
+
+func (s moody) ReadAt(p []byte, off int64) (int, error) {
+	n := len(p)
+	var err error
+	switch rand.IntN(64) {
+	case 0:
+		n, err = rand.IntN(n), errSource
+	case 1:
+		n, err = rand.IntN(n), io.EOF
+	case 2:
+		time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
+	case 3:
+		runtime.Gosched()
+	}
+	fill(p[:n], off)
+	return n, err
+}
+
+// TestSoak does everything at random, for a few seconds or as long as
+// UFFD_DEMAND_SOAK says ("1h"): no wrong byte, no unexpected error, no leak.
+func TestSoak(t *testing.T) {
+	open(t, 1, demand.Config{})
+	duration := 5 * time.Second
+	if testing.Short() {
+		duration = time.Second
+	}
+	if s := os.Getenv(soakVariable); s != "" {
+		var err error
+		if duration, err = time.ParseDuration(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	maps, goroutines := mappings(t), runtime.NumGoroutine()
+	end := time.Now().Add(duration)
+	budget := demand.NewBudget(24 * chunk)
+	var mapped [2]atomic.Pointer[demand.Mapping]
+	const size = 200*chunk + 12345
+	renew := func(i int) error {
+		c := demand.Config{Budget: budget, ChunkSize: chunk}
+		if i == 1 {
+			c = demand.Config{Budget: budget, ChunkSize: int(max(page, 4096)), Window: 256 << 10}
+		}
+		m, err := demand.Map(moody{size}, size, c)
+		if err != nil {
+			return err
+		}
+		if old := mapped[i].Swap(m); old != nil {
+			return old.Close()
+		}
+		return nil
+	}
+	for i := range mapped {
+		if err := renew(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ops, failures atomic.Int64
+	var wg sync.WaitGroup
+	failed := make(chan error, 16)
+	for g := range 8 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(g), uint64(time.Now().UnixNano())))
+			for time.Now().Before(end) {
+				ops.Add(1)
+				err := step(r, &mapped, renew)
+				switch {
+				case err == nil:
+				case errors.Is(err, errSource), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrClosed), errors.Is(err, demand.ErrBudget):
+					failures.Add(1)
+				default:
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case err := <-failed:
+		t.Error(err)
+	default:
+	}
+	for i := range mapped {
+		if err := mapped[i].Load().Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes are used at the end", used)
+	}
+	if n := mappings(t); n > maps+16 {
+		t.Errorf("mappings: %d before, %d after", maps, n)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines+2 {
+		t.Errorf("goroutines: %d before, %d after", goroutines, n)
+	}
+	t.Logf("%d operations, %d of them failed as they may", ops.Load(), failures.Load())
+}
+
+// step does one thing at random.
+func step(r *rand.Rand, mapped *[2]atomic.Pointer[demand.Mapping], renew func(i int) error) error {
+	i := r.IntN(2)
+	m := mapped[i].Load()
+	off := r.Int64N(m.Size())
+	n := min(r.Int64N(3*chunk)+1, m.Size()-off)
+	if r.IntN(4) > 0 {
+		n = min(n, 200)
+	}
+	switch k := r.IntN(1000); {
+	case k < 1:
+		return renew(i)
+	case k < 100:
+		return m.Retry(0, m.Size())
+	case k < 200:
+		p := make([]byte, n)
+		got, err := m.ReadAt(p, off)
+		return errors.Join(err, verify(p[:got], off))
+	case k < 250:
+		return m.Prefetch(off, n)
+	case k < 300:
+		s, err := m.Slice(off, n)
+		if err != nil {
+			return err
+		}
+		defer s.Release()
+		runtime.Gosched()
+		return verify(s.Bytes(), off)
+	case k < 310:
+		var out bytes.Buffer
+		_, err := io.Copy(&out, m.Section(off, n))
+		return errors.Join(err, verify(out.Bytes(), off))
+	default:
+		var wrong error
+		err := m.View(func(b []byte) error {
+			wrong = verify(b[off:off+n], off)
+			if r.IntN(16) == 0 {
+				runtime.Gosched()
+			}
+			return nil
+		})
+		if err == nil && wrong != nil {
+			err = fmt.Errorf("in a view: %w", wrong)
+		}
+		return err
+	}
+}
+
+// mappings counts this process's mappings.
+func mappings(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(b, []byte("\n"))
+}
