@@ -12,15 +12,14 @@
 //     whose images are at hand
 //   - live: the running kernel, by ioctls
 //
-// Their answers, and the outcomes of the live tests on this kernel, are the
-// report. verify/vm, a command of its own, runs these tests on other kernels.
+// Their answers are the report. The live tests of runtime/ and verify/ are run
+// by go test on this kernel, by verify/vm on others.
 //
 // Usage, in the module's root:
 //
 //	go run ./verify [-install]
 //
-// It exits with 1 where a value differs, a test fails, or an oracle could not
-// be asked. Kernel headers and images are fetched through the machine's own
+// It exits with 1 where a value differs, or an oracle could not be asked. Kernel headers and images are fetched through the machine's own
 // apt configuration into $UFFD_CACHE or the user's cache directory.
 package main
 
@@ -66,10 +65,6 @@ func run(ctx context.Context, w io.Writer, install bool) error {
 	var r report
 	for _, ask := range oracles {
 		r.answers = append(r.answers, ask(ctx, ".", all)...)
-	}
-	os.Setenv("UFFD_VERIFY", "1") // tests may fetch, and are to lack no oracle
-	if r.tests, err = liveTests(ctx); err != nil {
-		return err
 	}
 	if len(missing) > 0 {
 		r.advice = installAdvice(missing)

@@ -4,19 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/zuffd/uffd/verify/claim"
-	"github.com/zuffd/uffd/verify/testlog"
 )
 
 // A report is all that was found.
 type report struct {
 	answers []claim.Answer
-	tests   []*testlog.Package
 	advice  string
 }
 
@@ -44,7 +40,7 @@ func (r *report) write(w io.Writer) error {
 		wrong += len(a.Wrong)
 	}
 	t.Flush()
-	failed := r.testTable(w)
+	fmt.Fprintln(w)
 	for _, a := range r.answers {
 		for _, line := range a.Wrong {
 			fmt.Fprintf(w, "%s, %s: %s\n", a.Oracle, a.About, line)
@@ -59,8 +55,8 @@ func (r *report) write(w io.Writer) error {
 	if r.advice != "" {
 		fmt.Fprintln(w, r.advice)
 	}
-	fmt.Fprintf(w, "%d comparisons with %s: %d disagree, %d not asked, %d not there; %d live tests failed\n", compared, r.asked(), wrong, unasked, absent, failed)
-	if wrong > 0 || unasked > 0 || failed > 0 {
+	fmt.Fprintf(w, "%d comparisons with %s: %d disagree, %d not asked, %d not there\n", compared, r.asked(), wrong, unasked, absent)
+	if wrong > 0 || unasked > 0 {
 		return errors.New("the bindings are not verified")
 	}
 	return nil
@@ -93,34 +89,4 @@ func (r *report) asked() string {
 		kinds[i] = fmt.Sprintf("%s: %d", kind, count[kind])
 	}
 	return fmt.Sprintf("%d oracles (%s)", len(seen), strings.Join(kinds, ", "))
-}
-
-// testTable prints a line for each package of live tests, why tests were
-// skipped, and what failed.
-func (r *report) testTable(w io.Writer) (failed int) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nlive tests\trun\tpassed\tfailed\tskipped")
-	reasons := map[string]int{}
-	for _, p := range r.tests {
-		fmt.Fprintf(t, "  %s\t%d\t%d\t%d\t%d\n", p.Name, p.Count("pass", "fail"), p.Count("pass"), p.Count("fail"), p.Count("skip"))
-		failed += p.Count("fail")
-		for _, test := range p.Tests {
-			if test.Result == "skip" {
-				reasons[test.Reason]++
-			}
-		}
-	}
-	t.Flush()
-	for _, why := range slices.Sorted(maps.Keys(reasons)) {
-		fmt.Fprintf(w, "  skipped %d: %s\n", reasons[why], why)
-	}
-	fmt.Fprintln(w)
-	for _, p := range r.tests {
-		for _, test := range p.Tests {
-			if test.Result == "fail" {
-				fmt.Fprintf(w, "%s %s\n%s\n", p.Name, test.Name, test.Output)
-			}
-		}
-	}
-	return failed
 }

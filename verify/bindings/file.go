@@ -1,3 +1,7 @@
+// Package bindings takes the Go bindings apart into facts: what a generated
+// file has, as the Go compiler of its architecture sees it, or a running
+// program; and what a model of C's wants there to be. It shares nothing with
+// the generator: names are derived from C's anew.
 package bindings
 
 import (
@@ -12,13 +16,23 @@ import (
 	"go/token"
 	"go/types"
 	"path/filepath"
+	"reflect"
 	"sync"
 )
+
+// Facts are what there is in Go, each by its name: "value of UFFDIO_POISON",
+// "size of UffdioPoison", "offset of UffdioPoison.Mode", "type of
+// UffdioPoison.Mode", "function UffdMsg.Fork".
+type Facts map[string]string
+
+func (f Facts) field(name string, offset, size int64, typ string) {
+	f["offset of "+name], f["size of "+name], f["type of "+name] = fmt.Sprint(offset), fmt.Sprint(size), typ
+}
 
 // Load reads a generated file for a GOARCH. It is type-checked as that
 // architecture's compiler would, its assertions included. A file that Go would
 // pass over there is an error.
-func Load(path, goarch string) (*Package, error) {
+func Load(path, goarch string) (Facts, error) {
 	sizes := types.SizesFor("gc", goarch)
 	if sizes == nil {
 		return nil, fmt.Errorf("no Go architecture %q", goarch)
@@ -42,27 +56,30 @@ func Load(path, goarch string) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{constants: map[string]string{}, structs: map[string]layout{}, others: map[string]string{}}
+	f := Facts{}
 	for _, name := range pkg.Scope().Names() {
 		switch o := pkg.Scope().Lookup(name).(type) {
 		case *types.Const:
-			p.constants[name] = constantOf(o)
+			f["value of "+name] = constant.ToInt(o.Val()).ExactString()
+			if o.Type() != types.Typ[types.UntypedInt] {
+				f["value of "+name] += " of type " + o.Type().String()
+			}
 		case *types.TypeName:
 			if st, ok := o.Type().Underlying().(*types.Struct); ok && !o.IsAlias() {
-				p.structs[name] = layoutOf(st, sizes)
+				f.structure(name, st, sizes)
 			} else {
-				p.others[name] = "type"
+				f["type "+name] = o.Type().Underlying().String()
 			}
 		case *types.Var:
-			p.others[name] = "variable"
+			f["variable "+name] = o.Type().String()
 		}
 	}
 	for _, d := range file.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name != "_" { // which is an assertion
-			p.function(fset, f)
+		if d, ok := d.(*ast.FuncDecl); ok && d.Name.Name != "_" { // which is an assertion
+			f.function(fset, d)
 		}
 	}
-	return p, nil
+	return f, nil
 }
 
 // standard imports from the standard library's source, once for all files:
@@ -72,39 +89,44 @@ var standard = struct {
 	importer types.Importer
 }{importer: importer.ForCompiler(token.NewFileSet(), "source", nil)}
 
-// constantOf returns a constant's value, and its type unless it is untyped.
-func constantOf(c *types.Const) string {
-	value := constant.ToInt(c.Val()).ExactString()
-	if c.Type() != types.Typ[types.UntypedInt] {
-		return fmt.Sprintf("%v(%s)", c.Type(), value)
-	}
-	return value
-}
-
-func layoutOf(st *types.Struct, sizes types.Sizes) layout {
+func (f Facts) structure(name string, st *types.Struct, sizes types.Sizes) {
 	var vars []*types.Var
 	for i := range st.NumFields() {
 		vars = append(vars, st.Field(i))
 	}
-	l := layout{size: sizes.Sizeof(st), fields: map[string]field{}}
+	f["size of "+name] = fmt.Sprint(sizes.Sizeof(st))
 	for i, offset := range sizes.Offsetsof(vars) {
-		if t := vars[i].Type(); vars[i].Name() != "_" {
-			l.fields[vars[i].Name()] = field{offset, sizes.Sizeof(t), t.String()}
+		if v := vars[i]; v.Name() != "_" {
+			f.field(name+"."+v.Name(), offset, sizes.Sizeof(v.Type()), v.Type().String())
 		}
 	}
-	return l
 }
 
 // function records a function as it stands.
-func (p *Package) function(fset *token.FileSet, f *ast.FuncDecl) {
-	name := f.Name.Name
-	if f.Recv != nil {
-		if pointer, ok := f.Recv.List[0].Type.(*ast.StarExpr); ok {
+func (f Facts) function(fset *token.FileSet, d *ast.FuncDecl) {
+	name := d.Name.Name
+	if d.Recv != nil {
+		if pointer, ok := d.Recv.List[0].Type.(*ast.StarExpr); ok {
 			name = fmt.Sprintf("%v.%s", pointer.X, name)
 		}
 	}
-	f.Doc = nil
+	d.Doc = nil
 	var text bytes.Buffer
-	printer.Fprint(&text, fset, f)
-	p.others[name] = text.String()
+	printer.Fprint(&text, fset, d)
+	f["function "+name] = text.String()
+}
+
+// Compiled returns the facts of structs in this program, given a value of each.
+func Compiled(structs ...any) Facts {
+	f := Facts{}
+	for _, v := range structs {
+		t := reflect.TypeOf(v)
+		f["size of "+t.Name()] = fmt.Sprint(t.Size())
+		for i := range t.NumField() {
+			if field := t.Field(i); field.Name != "_" {
+				f.field(t.Name()+"."+field.Name, int64(field.Offset), int64(field.Type.Size()), field.Type.String())
+			}
+		}
+	}
+	return f
 }

@@ -37,10 +37,10 @@ func (s Source) File(goarch string) string { return fmt.Sprintf("%s_linux_%s.go"
 type Claim struct {
 	Arch    string // GOARCH
 	Source  Source
-	Edition linux.Release     // of the headers that it was made from
-	Model   *abi.Model        // the generator's
-	File    *bindings.Package // the generated file, or nil
-	Err     error             // why the file could not be read
+	Edition linux.Release  // of the headers that it was made from
+	Model   *abi.Model     // the generator's
+	File    bindings.Facts // of the generated file, or nil
+	Err     error          // why the file could not be read
 }
 
 // All are the claims by GOARCH, each list in the order of Sources.

@@ -169,29 +169,3 @@ func TestEveryFileHasItsArchitecture(t *testing.T) {
 		}
 	}
 }
-
-// TestCompiledHasEveryStruct: what guests hold against their kernels' types is
-// all that there is, and since when.
-func TestCompiledHasEveryStruct(t *testing.T) {
-	all, symbols := load(t)
-	var tags []string
-	for _, c := range all["amd64"] {
-		tags = append(tags, c.Tags()...)
-	}
-	for _, s := range bindings.Tagged {
-		if symbols[s.Tag] != s.Since {
-			t.Errorf("%s is since %v, said to be since %v", s.Tag, symbols[s.Tag], s.Since)
-		}
-		tags = slices.DeleteFunc(tags, func(tag string) bool { return tag == s.Tag })
-	}
-	if len(tags) > 0 {
-		t.Errorf("not there: %v", tags)
-	}
-	var want []string
-	for _, c := range all["amd64"] {
-		want = append(want, c.File.Structs()...)
-	}
-	if got := bindings.Compiled().Structs(); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}

@@ -4,10 +4,12 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -91,9 +93,7 @@ func (c *claims) handshake() {
 	arg.set("api", c.constant("UFFD_API"))
 	c.expectNo(c.issue("UFFDIO_API", arg), "UFFDIO_API")
 	c.features = arg.get("features")
-	for _, op := range []string{"_UFFDIO_REGISTER", "_UFFDIO_UNREGISTER", "_UFFDIO_API"} {
-		c.expect(arg.get("ioctls")>>(c.constant(op)&63)&1 == 1, "UFFDIO_API answers operations %#x without %s", arg.get("ioctls"), op)
-	}
+	c.answers(arg, "UFFDIO_API", "_UFFDIO_REGISTER", "_UFFDIO_UNREGISTER", "_UFFDIO_API")
 	for _, k := range c.m.Constants {
 		came, err := linux.Parse(k.Since)
 		if !strings.HasPrefix(k.Name, "UFFD_FEATURE_") || err != nil {
@@ -113,43 +113,33 @@ func (c *claims) register() {
 	arg.set("range.len", uint64(len(c.memory)))
 	arg.set("mode", c.constant("UFFDIO_REGISTER_MODE_MISSING"))
 	c.expectNo(c.issue("UFFDIO_REGISTER", arg), "UFFDIO_REGISTER")
-	for _, op := range []string{"_UFFDIO_COPY", "_UFFDIO_ZEROPAGE", "_UFFDIO_WAKE"} {
-		c.expect(arg.get("ioctls")>>(c.constant(op)&63)&1 == 1, "UFFDIO_REGISTER answers operations %#x without %s", arg.get("ioctls"), op)
-	}
+	c.answers(arg, "UFFDIO_REGISTER", "_UFFDIO_COPY", "_UFFDIO_ZEROPAGE", "_UFFDIO_WAKE")
 }
 
 func (c *claims) copy() {
-	page := unix.Getpagesize()
-	src := make([]byte, page)
-	for i := range src {
-		src[i] = 'x'
-	}
-	for _, want := range []int64{int64(page), -int64(unix.EEXIST)} { // the page is there the second time
-		arg := c.argument("uffdio_copy")
-		arg.set("dst", address(c.memory))
-		arg.set("src", address(src))
-		arg.set("len", uint64(page))
-		arg.set("copy", 0x5555)
-		errno := c.issue("UFFDIO_COPY", arg)
-		c.expect(errno == 0 && want > 0 || errno == unix.EEXIST && want < 0, "UFFDIO_COPY ends with %q", errno.Error())
-		c.expectResult(arg, "copy", want)
-	}
+	src := bytes.Repeat([]byte{'x'}, unix.Getpagesize())
+	c.twice("UFFDIO_COPY", "uffdio_copy", "copy", map[string]uint64{"dst": address(c.memory), "src": address(src), "len": uint64(len(src))})
 	runtime.KeepAlive(src)
 }
 
 func (c *claims) poison() {
-	if feature := c.constant("UFFD_FEATURE_POISON"); feature == 0 || c.features&feature == 0 {
-		return
-	}
 	page := unix.Getpagesize()
-	for _, want := range []int64{int64(page), -int64(unix.EEXIST)} {
-		arg := c.argument("uffdio_poison")
-		arg.set("range.start", address(c.memory[page:]))
-		arg.set("range.len", uint64(page))
-		arg.set("updated", 0x5555)
-		errno := c.issue("UFFDIO_POISON", arg)
-		c.expect(errno == 0 && want > 0 || errno == unix.EEXIST && want < 0, "UFFDIO_POISON ends with %q", errno.Error())
-		c.expectResult(arg, "updated", want)
+	if feature := c.constant("UFFD_FEATURE_POISON"); feature != 0 && c.features&feature != 0 {
+		c.twice("UFFDIO_POISON", "uffdio_poison", "updated", map[string]uint64{"range.start": address(c.memory[page:]), "range.len": uint64(page)})
+	}
+}
+
+// twice issues a request that fills a page: the second time the page is there.
+func (c *claims) twice(request, tag, result string, in map[string]uint64) {
+	for _, want := range []int64{int64(unix.Getpagesize()), -int64(unix.EEXIST)} {
+		arg := c.argument(tag)
+		for path, v := range in {
+			arg.set(path, v)
+		}
+		arg.set(result, 0x5555)
+		errno := c.issue(request, arg)
+		c.expect(errno == 0 && want > 0 || errno == unix.EEXIST && want < 0, "%s ends with %q", request, errno.Error())
+		c.expectResult(arg, result, want)
 	}
 }
 
@@ -201,9 +191,9 @@ func (c *claims) expectNo(errno unix.Errno, op string) {
 // expectResult compares a count that the kernel wrote, read with the sign that
 // the model claims.
 func (c *claims) expectResult(a *argument, path string, want int64) {
-	v, signed := a.get(path), a.signed(path)
+	v := a.get(path)
 	got := fmt.Sprint(v)
-	if signed {
+	if _, signed := a.field(path); signed {
 		got = fmt.Sprint(int64(v))
 	}
 	c.expect(got == fmt.Sprint(want), "%s.%s is %s after the operation, expected %d", a.s.Name, path, got, want)
@@ -219,6 +209,13 @@ func (c *claims) constant(name string) uint64 {
 	return 0
 }
 
+// answers compares a set of operations that the kernel wrote.
+func (c *claims) answers(a *argument, request string, ops ...string) {
+	for _, op := range ops {
+		c.expect(a.get("ioctls")>>(c.constant(op)&63)&1 == 1, "%s answers operations %#x without %s", request, a.get("ioctls"), op)
+	}
+}
+
 // issue issues a request that the model claims. The kernel takes a request by
 // its whole number, in which the argument's size is encoded.
 func (c *claims) issue(name string, a *argument) unix.Errno {
@@ -231,11 +228,8 @@ func (c *claims) issue(name string, a *argument) unix.Errno {
 		size := int64(request >> 16 & 0x1fff)
 		c.expect(size == a.s.Size, "%s takes %d bytes, %s is claimed to have %d", name, size, a.s.Name, a.s.Size)
 	}
-	for i, b := range a.bytes[a.s.Size:] {
-		if b != canary {
-			c.expect(false, "%s writes at offset %d, %s is claimed to end at %d", name, int(a.s.Size)+i, a.s.Name, a.s.Size)
-			break
-		}
+	if i := slices.IndexFunc(a.bytes[a.s.Size:], func(b byte) bool { return b != canary }); i >= 0 {
+		c.expect(false, "%s writes at offset %d, %s is claimed to end at %d", name, int(a.s.Size)+i, a.s.Name, a.s.Size)
 	}
 	return errno
 }
@@ -258,86 +252,66 @@ func (c *claims) argument(tag string) *argument {
 		return a
 	}
 	a.s = s
-	a.bytes = make([]byte, s.Size+64)
+	a.bytes = append(make([]byte, s.Size), bytes.Repeat([]byte{canary}, 64)...)
 	if tag == "uffd_msg" {
 		a.bytes = a.bytes[:s.Size] // read(2) would fill it with messages
-	}
-	for i := int(s.Size); i < len(a.bytes); i++ {
-		a.bytes[i] = canary
 	}
 	return a
 }
 
 func (c *claims) structure(name string) (abi.Struct, bool) {
-	for _, s := range c.m.Structs {
-		if s.Name == name {
-			return s, true
-		}
+	i := slices.IndexFunc(c.m.Structs, func(s abi.Struct) bool { return s.Name == name })
+	if i < 0 {
+		return abi.Struct{}, false
 	}
-	return abi.Struct{}, false
+	return c.m.Structs[i], true
 }
 
-// field returns where a member lies, by its designator.
-func (a *argument) field(path string) (f abi.Field, offset int64, ok bool) {
-	s := a.s
+// field returns the bytes of a member, by its designator, and whether it is
+// signed. There are none where the model claims none that can be.
+func (a *argument) field(path string) (b []byte, signed bool) {
+	s, offset := a.s, int64(0)
+	var f abi.Field
 	for name := range strings.SplitSeq(path, ".") {
-		ok = false
-		for _, f = range s.Fields {
-			if f.Name == name {
-				ok = true
-				break
-			}
-		}
-		if !ok {
+		i := slices.IndexFunc(s.Fields, func(f abi.Field) bool { return f.Name == name })
+		if i < 0 {
+			offset = -1
 			break
 		}
+		f = s.Fields[i]
 		offset += f.Offset
 		if _, tag, aggregate := strings.Cut(f.Type.Spelling, " "); aggregate {
 			s, _ = a.c.structure(tag)
 		}
 	}
-	if ok = ok && offset >= 0 && f.Size > 0 && f.Size <= 8 && offset+f.Size <= int64(len(a.bytes)); !ok {
+	if offset < 0 || f.Size <= 0 || f.Size > 8 || offset+f.Size > int64(len(a.bytes)) {
 		a.c.expect(false, "%s.%s is not claimed, or lies outside", a.s.Name, path)
+		return nil, false
 	}
-	return f, offset, ok
+	return a.bytes[offset : offset+f.Size], strings.HasPrefix(f.Type.Spelling, "__s")
+}
+
+// shift is by how many bits byte i of n is shifted in a number.
+func shift(i, n int) int {
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 { // big-endian
+		return 8 * (n - 1 - i)
+	}
+	return 8 * i
 }
 
 func (a *argument) set(path string, v uint64) {
-	f, offset, ok := a.field(path)
-	if !ok {
-		return
-	}
-	switch b := a.bytes[offset : offset+f.Size]; f.Size {
-	case 4:
-		binary.NativeEndian.PutUint32(b, uint32(v))
-	case 8:
-		binary.NativeEndian.PutUint64(b, v)
-	default:
-		a.c.expect(false, "%s.%s is claimed to have %d bytes", a.s.Name, path, f.Size)
+	b, _ := a.field(path)
+	for i := range b {
+		b[i] = byte(v >> shift(i, len(b)))
 	}
 }
 
-func (a *argument) get(path string) uint64 {
-	f, offset, ok := a.field(path)
-	if !ok {
-		return 0
+func (a *argument) get(path string) (v uint64) {
+	b, _ := a.field(path)
+	for i := range b {
+		v |= uint64(b[i]) << shift(i, len(b))
 	}
-	switch b := a.bytes[offset : offset+f.Size]; f.Size {
-	case 1:
-		return uint64(b[0])
-	case 2:
-		return uint64(binary.NativeEndian.Uint16(b))
-	case 4:
-		return uint64(binary.NativeEndian.Uint32(b))
-	case 8:
-		return binary.NativeEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (a *argument) signed(path string) bool {
-	f, _, _ := a.field(path)
-	return strings.HasPrefix(f.Type.Spelling, "__s")
+	return v
 }
 
 func ioctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {

@@ -203,12 +203,12 @@ func (r *report) markdown(w io.Writer) {
 // found writes what tests said of kernels with testing.T.Attr: a table for
 // each test, a row for each key, a column for each kernel.
 func (r *report) found(w io.Writer) {
-	type attr struct{ test, key string }
-	var all []attr
-	values := map[attr]map[*result]string{}
+	type row struct{ test, key string }
+	var all []row
+	values := map[row]map[*result]string{}
 	for _, res := range r.Results {
 		for _, a := range res.Attrs {
-			at := attr{a.Test, a.Key}
+			at := row{a.Test, a.Key}
 			if values[at] == nil {
 				all = append(all, at)
 				values[at] = map[*result]string{}
@@ -216,8 +216,8 @@ func (r *report) found(w io.Writer) {
 			values[at][res] = a.Value
 		}
 	}
-	slices.SortStableFunc(all, func(a, b attr) int { return strings.Compare(a.test, b.test) })
-	for _, of := range slices.CompactFunc(slices.Clone(all), func(a, b attr) bool { return a.test == b.test }) {
+	slices.SortStableFunc(all, func(a, b row) int { return strings.Compare(a.test, b.test) })
+	for _, of := range slices.CompactFunc(slices.Clone(all), func(a, b row) bool { return a.test == b.test }) {
 		head := []string{""}
 		for _, res := range r.Results {
 			head = append(head, res.Kernel)
@@ -227,11 +227,11 @@ func (r *report) found(w io.Writer) {
 			if a.test != of.test {
 				continue
 			}
-			row := []string{a.key}
+			cells := []string{a.key}
 			for _, res := range r.Results {
-				row = append(row, values[a][res])
+				cells = append(cells, values[a][res])
 			}
-			rows = append(rows, row)
+			rows = append(rows, cells)
 		}
 		fmt.Fprintf(w, "\n## %s\n\n", strings.TrimPrefix(of.test, "Test"))
 		table(w, rows...)

@@ -13,21 +13,20 @@ import (
 	"time"
 
 	"github.com/zuffd/uffd/verify/kernels"
-	"github.com/zuffd/uffd/verify/testlog"
 	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
 func sample() *report {
-	skip := func(why string) testlog.Test {
-		return testlog.Test{Package: "p", Name: "S", Result: "skip", Reason: why}
+	skip := func(why string) testCase {
+		return testCase{Package: "p", Name: "S", Result: "skip", Reason: why}
 	}
 	good := &result{Kernel: "amd64/newest", Arch: "amd64", Guest: &console.Guest{Release: "7.3.4", PageSize: 4096},
 		Image: kernels.Image{Package: "linux 7.3.4", SHA256: "abc", Instead: "amd64/newest is Linux 7.4"}, Run: 3, Passed: 1, Skipped: 2,
-		Attrs: []testlog.Attr{{Test: "TestFeatures", Key: "POISON", Value: "yes"}, {Test: "TestOther", Key: "POISON", Value: "no"}},
-		Tests: []testlog.Test{{Package: "p", Name: "A", Result: "pass"}, skip("a | b"), skip("c")}}
+		Attrs: []attr{{Test: "TestFeatures", Key: "POISON", Value: "yes"}, {Test: "TestOther", Key: "POISON", Value: "no"}},
+		Tests: []testCase{{Package: "p", Name: "A", Result: "pass"}, skip("a | b"), skip("c")}}
 	bad := &result{Kernel: "arm64/5.10", Arch: "arm64", Guest: &console.Guest{Release: "5.10.0", PageSize: 16384},
-		Run: 2, Passed: 0, Failed: 1, Skipped: 1, KernelLog: []string{"MCE: a warning"}, Attrs: []testlog.Attr{{Test: "TestFeatures", Key: "MOVE", Value: "yes"}},
-		Tests: []testlog.Test{{Package: "p", Name: "B", Result: "fail", Output: "got 1, want 2\n"}, skip("c")}}
+		Run: 2, Passed: 0, Failed: 1, Skipped: 1, KernelLog: []string{"MCE: a warning"}, Attrs: []attr{{Test: "TestFeatures", Key: "MOVE", Value: "yes"}},
+		Tests: []testCase{{Package: "p", Name: "B", Result: "fail", Output: "got 1, want 2\n"}, skip("c")}}
 	dead := &result{Kernel: "s390x/recent", Arch: "s390x", Problem: errDeadline.Error(), Console: []string{"Kernel panic - not syncing"}}
 	return &report{Date: time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC), Host: []string{"go version go1.26"}, Args: []string{"-test.v", shortMode}, Results: []*result{good, bad, dead}}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/zuffd/uffd/verify/kernels"
-	"github.com/zuffd/uffd/verify/testlog"
 	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
@@ -22,12 +21,12 @@ type result struct {
 	Seconds float64        `json:"seconds"`
 	Boots   int            `json:"boots"` // 2 if nothing was heard of the first
 
-	Run     int            `json:"run"` // Passed, Failed and Skipped together
-	Passed  int            `json:"passed"`
-	Failed  int            `json:"failed"`
-	Skipped int            `json:"skipped"`
-	Tests   []testlog.Test `json:"tests"`
-	Attrs   []testlog.Attr `json:"attrs,omitempty"` // what tests said of the kernel
+	Run     int        `json:"run"` // Passed, Failed and Skipped together
+	Passed  int        `json:"passed"`
+	Failed  int        `json:"failed"`
+	Skipped int        `json:"skipped"`
+	Tests   []testCase `json:"tests"`
+	Attrs   []attr     `json:"attrs,omitempty"` // what tests said of the kernel
 
 	// Problem is why the tests were not all run, and Console the end of what
 	// the guest wrote then.
@@ -56,7 +55,7 @@ func (r *runner) verify(ctx context.Context, k kernels.Kernel) *result {
 	if err := r.boot(ctx, k, res); err != nil {
 		res.Problem = err.Error()
 	}
-	all := testlog.Package{Tests: res.Tests}
+	all := testPackage{Tests: res.Tests}
 	res.Run, res.Passed, res.Failed, res.Skipped = len(all.Tests), all.Count("pass"), all.Count("fail"), all.Count("skip")
 	if res.Problem == "" && res.Passed+res.Failed == 0 {
 		res.Problem = "no test ran"

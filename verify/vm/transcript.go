@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/zuffd/uffd/verify/testlog"
 	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
@@ -107,7 +106,7 @@ func (t *transcript) message(m console.Message) error {
 // crashed, hung, or failed without a failed test is a failure of its own, and
 // so is one none of whose tests passed or failed, unless only some were to
 // run.
-func (b *testBinary) tests(ctx context.Context, some bool) (*testlog.Package, error) {
+func (b *testBinary) tests(ctx context.Context, some bool) (*testPackage, error) {
 	input := b.output.String()
 	if b.exit == nil || b.exit.Code != 0 {
 		// The last test's outcome is told when something follows it.
@@ -121,7 +120,7 @@ func (b *testBinary) tests(ctx context.Context, some bool) (*testlog.Package, er
 	if err != nil {
 		return nil, fmt.Errorf("go tool test2json: %w\n%s", err, stderr.Bytes())
 	}
-	packages, err := testlog.Read(bytes.NewReader(out))
+	packages, err := readEvents(bytes.NewReader(out))
 	if err != nil {
 		return nil, err
 	}

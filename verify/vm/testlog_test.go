@@ -1,4 +1,4 @@
-package testlog
+package main
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-const stream = `{"Action":"start","Package":"a"}
+const eventStream = `{"Action":"start","Package":"a"}
 {"Action":"run","Package":"a","Test":"TestParent"}
 {"Action":"run","Package":"a","Test":"TestParent/child"}
 {"Action":"output","Package":"a","Test":"TestParent/child","Output":"    a_test.go:1: first\n    a_test.go:2: the reason\n"}
@@ -40,7 +40,7 @@ const stream = `{"Action":"start","Package":"a"}
 `
 
 func TestRead(t *testing.T) {
-	all, err := Read(strings.NewReader(stream))
+	all, err := readEvents(strings.NewReader(eventStream))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestRead(t *testing.T) {
 	if c := all[2]; c.Output != "undefined: x\nFAIL c\n" {
 		t.Errorf("a package that cannot be built says %q", c.Output)
 	}
-	if _, err := Read(strings.NewReader("panic")); err == nil {
+	if _, err := readEvents(strings.NewReader("panic")); err == nil {
 		t.Error("what is no JSON is accepted")
 	}
 }
@@ -82,23 +82,5 @@ func TestReason(t *testing.T) {
 		if got := reason(output); got != want {
 			t.Errorf("%q: got %q, want %q", output, got, want)
 		}
-	}
-}
-
-func TestRefused(t *testing.T) {
-	for name, c := range map[string]struct {
-		tests []Test
-		want  string
-	}{
-		"a program that the kernel refuses":   {[]Test{{Name: "(package)", Result: "fail", Output: "fork/exec x: exec format error"}}, "skip"},
-		"a program that fails is no answer":   {[]Test{{Name: "(package)", Result: "fail", Output: "exit status 1"}}, "fail"},
-		"a test that says so is none, either": {[]Test{{Name: "TestExec", Result: "fail", Output: "exec format error"}}, "fail"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := &Package{Tests: c.tests}
-			if p.Refused("exec format error", "why"); p.Tests[0].Result != c.want {
-				t.Errorf("got %+v", p.Tests[0])
-			}
-		})
 	}
 }

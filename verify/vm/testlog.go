@@ -1,5 +1,4 @@
-// Package testlog reads what go test -json and go tool test2json print.
-package testlog
+package main
 
 import (
 	"encoding/json"
@@ -11,8 +10,8 @@ import (
 	"strings"
 )
 
-// A Test is the outcome of one test of a package.
-type Test struct {
+// A testCase is the outcome of one test of a package.
+type testCase struct {
 	Package string  `json:"package"`
 	Name    string  `json:"name"`
 	Result  string  `json:"result"` // pass, fail, skip
@@ -21,30 +20,30 @@ type Test struct {
 	Output  string  `json:"output,omitempty"` // of a failed one
 }
 
-// An Attr is what a test said of itself with testing.T.Attr.
-type Attr struct {
+// An attr is what a test said of itself with testing.T.Attr.
+type attr struct {
 	Test  string `json:"test"`
 	Key   string `json:"key"`
 	Value string `json:"value"`
 }
 
-// A Package is what was told of one package's tests.
-type Package struct {
+// A testPackage is what was told of one package's tests.
+type testPackage struct {
 	Name   string
 	Result string // pass, fail, skip; empty if its end was not told
 	Output string // what no test wrote; of a package that could not be built, why
-	Attrs  []Attr
+	Attrs  []attr
 
 	// Tests are the leaves, in the order in which they began: a test that ran
 	// subtests is left out, unless it failed where none of them did. A test
 	// that began and did not end has failed.
-	Tests []Test
+	Tests []testCase
 
 	output map[string]string // of each test
 }
 
 // Count returns how many tests have one of the results.
-func (p *Package) Count(results ...string) (n int) {
+func (p *testPackage) Count(results ...string) (n int) {
 	for _, t := range p.Tests {
 		if slices.Contains(results, t.Result) {
 			n++
@@ -54,16 +53,8 @@ func (p *Package) Count(results ...string) (n int) {
 }
 
 // Fail adds the failure of the package as a whole, under the name "(package)".
-func (p *Package) Fail(why string) {
-	p.Tests = append(p.Tests, Test{Package: p.Name, Name: "(package)", Result: "fail", Output: why})
-}
-
-// Refused turns the failure of a package whose tests could not be started, as
-// its output tells, into a skip.
-func (p *Package) Refused(output, why string) {
-	if len(p.Tests) == 1 && p.Tests[0].Name == "(package)" && strings.Contains(p.Tests[0].Output, output) {
-		p.Tests[0].Result, p.Tests[0].Reason = "skip", why
-	}
+func (p *testPackage) Fail(why string) {
+	p.Tests = append(p.Tests, testCase{Package: p.Name, Name: "(package)", Result: "fail", Output: why})
 }
 
 // event is what is printed; go doc test2json and go help test document it.
@@ -73,10 +64,10 @@ type event struct {
 	ImportPath, FailedBuild                   string // of a build's output, and of a package that could not be built
 }
 
-// Read reads events to the end, and returns the packages in the order in which
+// readEvents reads events to the end, and returns the packages in the order in which
 // they began.
-func Read(r io.Reader) ([]*Package, error) {
-	var all []*Package
+func readEvents(r io.Reader) ([]*testPackage, error) {
+	var all []*testPackage
 	builds := map[string]string{}
 	for d := json.NewDecoder(r); ; {
 		var e event
@@ -91,10 +82,10 @@ func Read(r io.Reader) ([]*Package, error) {
 			builds[e.ImportPath] += e.Output
 			continue
 		}
-		at := slices.IndexFunc(all, func(p *Package) bool { return p.Name == e.Package })
+		at := slices.IndexFunc(all, func(p *testPackage) bool { return p.Name == e.Package })
 		if at < 0 {
 			at = len(all)
-			all = append(all, &Package{Name: e.Package, output: map[string]string{}})
+			all = append(all, &testPackage{Name: e.Package, output: map[string]string{}})
 		}
 		all[at].event(e, builds)
 	}
@@ -104,7 +95,7 @@ func Read(r io.Reader) ([]*Package, error) {
 	return all, nil
 }
 
-func (p *Package) event(e event, builds map[string]string) {
+func (p *testPackage) event(e event, builds map[string]string) {
 	ended := e.Action == "pass" || e.Action == "fail" || e.Action == "skip"
 	if e.Test == "" {
 		p.Output += e.Output
@@ -115,13 +106,13 @@ func (p *Package) event(e event, builds map[string]string) {
 		return
 	}
 	if e.Action == "attr" {
-		p.Attrs = append(p.Attrs, Attr{e.Test, e.Key, e.Value})
+		p.Attrs = append(p.Attrs, attr{e.Test, e.Key, e.Value})
 	}
 	p.output[e.Test] += e.Output
-	at := slices.IndexFunc(p.Tests, func(t Test) bool { return t.Name == e.Test })
+	at := slices.IndexFunc(p.Tests, func(t testCase) bool { return t.Name == e.Test })
 	if at < 0 {
 		at = len(p.Tests)
-		p.Tests = append(p.Tests, Test{Package: e.Package, Name: e.Test})
+		p.Tests = append(p.Tests, testCase{Package: e.Package, Name: e.Test})
 	}
 	if ended {
 		p.Tests[at].Result, p.Tests[at].Seconds = e.Action, e.Elapsed
@@ -129,7 +120,7 @@ func (p *Package) event(e event, builds map[string]string) {
 }
 
 // leaves leaves the leaves in p.Tests.
-func (p *Package) leaves() {
+func (p *testPackage) leaves() {
 	parent, failedBelow := map[string]bool{}, map[string]bool{}
 	for i := range p.Tests {
 		t := &p.Tests[i]
@@ -144,7 +135,7 @@ func (p *Package) leaves() {
 			}
 		}
 	}
-	p.Tests = slices.DeleteFunc(p.Tests, func(t Test) bool {
+	p.Tests = slices.DeleteFunc(p.Tests, func(t testCase) bool {
 		return parent[t.Name] && (t.Result != "fail" || failedBelow[t.Name])
 	})
 	for i := range p.Tests {

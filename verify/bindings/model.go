@@ -1,0 +1,109 @@
+package bindings
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/zuffd/uffd/internal/abi"
+)
+
+// Compare holds what is in Go against what a model wants there to be: every
+// symbol, with the same value, size, offset and type. If the model is whole,
+// nothing else may be in Go. It returns how many facts were compared, and a
+// line for each that is missing or differs.
+func (f Facts) Compare(m *abi.Model, whole bool) (compared int, wrong []string) {
+	want := wanted(m)
+	for _, what := range slices.Sorted(maps.Keys(want)) {
+		compared++
+		if is, ok := f[what]; !ok {
+			wrong = append(wrong, what+": not in Go")
+		} else if is != want[what] && want[what] != anything {
+			wrong = append(wrong, fmt.Sprintf("%s: %q in Go, %q in C", what, is, want[what]))
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(f)) {
+		if _, ok := want[what]; !ok && whole {
+			wrong = append(wrong, fmt.Sprintf("%s: in Go, and not in %s", what, m.Header))
+		}
+	}
+	return compared, wrong
+}
+
+// anything is wanted of the type of what is no integer.
+const anything = "*"
+
+// wanted returns the facts that are to be in Go for a model.
+func wanted(m *abi.Model) Facts {
+	f, unions := Facts{}, map[string]abi.Struct{}
+	for _, k := range m.Constants {
+		name := k.Name
+		if strings.HasPrefix(name, "_") {
+			name = "X" + name
+		}
+		f["value of "+name] = k.Value.String()
+	}
+	for _, s := range m.Structs {
+		if s.Union {
+			unions[s.Name] = s
+		}
+	}
+	for _, s := range m.Structs {
+		if s.Union && strings.Contains(s.Name, ".") {
+			continue // it is storage in the struct that it is in
+		}
+		name := typeName(s.Name, unions)
+		f["size of "+name] = fmt.Sprint(s.Size)
+		for _, field := range s.Fields {
+			u, isUnion := unions[strings.TrimPrefix(field.Type.Spelling, "union ")]
+			if isUnion && len(u.Fields) == 1 { // which is named, and typed, as that
+				field.Name, field.Type = u.Fields[0].Name, u.Fields[0].Type
+			}
+			storage := capital(field.Name)
+			f.field(name+"."+storage, field.Offset, field.Size, integerType(field.Type.Spelling, anything))
+			if isUnion && len(u.Fields) > 1 {
+				f.accessors(name, storage, u, unions)
+			}
+		}
+	}
+	return f
+}
+
+// accessors adds a method for each member of a union, which returns a pointer
+// to the storage as that member.
+func (f Facts) accessors(goType, storage string, u abi.Struct, unions map[string]abi.Struct) {
+	for _, m := range u.Fields {
+		tag := strings.TrimPrefix(m.Type.Spelling, "struct ")
+		f["function "+goType+"."+capital(m.Name)] = fmt.Sprintf("func (s *%s) %s() *%s {\n\treturn (*%[3]s)(unsafe.Pointer(&s.%s))\n}",
+			goType, capital(m.Name), integerType(tag, typeName(tag, unions)), storage)
+	}
+}
+
+// typeName returns the Go name of a struct: words joined in camel case,
+// without those of unions that are no types of their own.
+func typeName(c string, unions map[string]abi.Struct) (name string) {
+	parts := strings.Split(c, ".")
+	for i, part := range parts {
+		if _, union := unions[strings.Join(parts[:i+1], ".")]; union && i > 0 {
+			continue
+		}
+		for word := range strings.SplitSeq(part, "_") {
+			name += capital(word)
+		}
+	}
+	return name
+}
+
+func capital(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }
+
+// integerType returns the Go type of a fixed-width C type, or what another's is.
+func integerType(c, other string) string {
+	switch c {
+	case "__u8", "__u16", "__u32", "__u64":
+		return "uint" + c[3:]
+	case "__s8", "__s16", "__s32", "__s64":
+		return "int" + c[3:]
+	}
+	return other
+}
