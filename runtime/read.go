@@ -33,42 +33,58 @@ func (f *File) Read(buf []Msg) (int, error) {
 }
 
 func (f *File) read(buf []Msg) (int, error) {
-	switch {
-	case len(buf) == 0:
-		return 0, fmt.Errorf("%w: no room for a message", unix.EINVAL)
-	case f.fd.IsClosed():
-		return 0, os.ErrClosed
-	case f.blocking:
-		return 0, fmt.Errorf("%w: it was opened with Config.Blocking, which is for handing it on; open one without to read it", unix.EINVAL)
+	if err := f.readable(buf); err != nil {
+		return 0, err
 	}
 	r := &f.reader
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	r.buf = buf
 	defer func() { r.buf = nil }()
+	if err := f.wait(r.try); err != nil {
+		return 0, err
+	}
+	return r.n, r.err
+}
+
+// readable returns what is against reading into buf.
+func (f *File) readable(buf []Msg) error {
+	switch {
+	case len(buf) == 0:
+		return fmt.Errorf("%w: no room for a message", unix.EINVAL)
+	case f.fd.IsClosed():
+		return os.ErrClosed
+	case f.blocking:
+		return fmt.Errorf("%w: it was opened with Config.Blocking, which is for handing it on; open one without to read it", unix.EINVAL)
+	}
+	return nil
+}
+
+// wait calls try whenever there may be messages, until it returns true.
+func (f *File) wait(try func(fd uintptr) bool) error {
 	for {
-		err := f.raw.Read(r.try)
+		err := f.raw.Read(try)
 		switch {
 		case err == nil:
-			return r.n, r.err
+			return nil
 		case f.fd.IsClosed():
-			return 0, os.ErrClosed
+			return os.ErrClosed
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return 0, err
+			return err
 		}
 		// The poller gave f up: it has met it without O_NONBLOCK, which
 		// somebody who shares f took away. The next message mends that.
 		if err := f.fd.Acquire(); err != nil {
-			return 0, err
+			return err
 		}
 		unix.SetNonblock(f.fd.Int, true)
-		done := r.try(uintptr(f.fd.Int))
+		done := try(uintptr(f.fd.Int))
 		if !done {
 			unix.Poll([]unix.PollFd{{Fd: int32(f.fd.Int), Events: unix.POLLIN}}, 10)
 		}
 		f.fd.Release()
 		if done {
-			return r.n, r.err
+			return nil
 		}
 	}
 }
