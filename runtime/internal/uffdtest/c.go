@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ import (
 // package's directory.
 var cflags = regexp.MustCompile(`(?m)^\W*cflags: *(.*)$`)
 
-// CompileC compiles a program in testdata with the machine's C compiler, and
+// CompileC compiles a program in testdata with the machine's C compiler, once, and
 // returns where it is. Without a compiler or the kernel's headers the test is
 // skipped. Where TEST_PROGRAMS names a directory, as in verify/vm's guests, the
 // program was built before and is there, or could not be.
@@ -29,6 +30,11 @@ func CompileC(t testing.TB, source string) string {
 		if _, err := os.Stat(program); err != nil {
 			t.Skipf("no C program: %v", err)
 		}
+		return program
+	}
+	programs.Lock()
+	defer programs.Unlock()
+	if program := programs.made[name]; program != "" {
 		return program
 	}
 	cc := ""
@@ -46,7 +52,13 @@ func CompileC(t testing.TB, source string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(t.TempDir(), name)
+	if programs.dir == "" {
+		if programs.dir, err = os.MkdirTemp("", "uffd-programs-"); err != nil {
+			t.Fatal(err)
+		}
+		programs.made = make(map[string]string)
+	}
+	program := filepath.Join(programs.dir, name)
 	args := []string{"-std=gnu11", "-Wall", "-Wextra", "-O2", "-o", program, source}
 	if m := cflags.FindSubmatch(text); m != nil {
 		args = append(args, strings.Fields(string(m[1]))...)
@@ -60,7 +72,21 @@ func CompileC(t testing.TB, source string) string {
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", cc, err, out)
 	}
+	programs.made[name] = program
 	return program
+}
+
+// programs are those that CompileC has made, and where; Main removes them.
+var programs struct {
+	sync.Mutex
+	dir  string
+	made map[string]string
+}
+
+func removePrograms() {
+	if programs.dir != "" {
+		os.RemoveAll(programs.dir)
+	}
 }
 
 // StartWithSocket starts a program that has the other end of a unix socket as

@@ -23,6 +23,20 @@ func ReserveHugePages(t testing.TB) {
 	}
 }
 
+// MoreHugePages puts n pages more into the pool until the test ends, or skips the
+// test where there are none to be had.
+func MoreHugePages(t testing.TB, n int) {
+	t.Helper()
+	if size, _ := hugePages(); size == 0 {
+		t.Skip("hugetlb: this kernel has no huge pages")
+	}
+	got := growPool(n)
+	t.Cleanup(func() { growPool(-got) })
+	if got < n {
+		t.Skipf("hugetlb: the pool can grow by %d pages, want %d", got, n)
+	}
+}
+
 // Each program adds its own pages and takes as many away, since the tests of
 // several packages run at once.
 const enough = 8

@@ -29,6 +29,7 @@ func Main(m *testing.M) {
 	before := Descriptors()
 	code := m.Run()
 	giveHugePagesBack()
+	removePrograms()
 	if after := Descriptors(); code == 0 && after > before {
 		fmt.Fprintf(os.Stderr, "descriptors leaked: %d before the tests, %d after\n%s", before, after, listDescriptors())
 		code = 1
