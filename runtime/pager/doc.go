@@ -1,0 +1,103 @@
+// Package pager serves the page faults of another process: it restores virtual
+// machines and checkpoints on demand, migrates them, and tracks what they
+// write. It stands on package userfaultfd, which is in the directory above.
+//
+//	p, err := pager.New(file, pager.Config{
+//		Regions: []pager.Region{{Range: guest, Source: snapshot}},
+//	})
+//	if err != nil { ... }
+//	err = p.Serve(ctx)
+//
+// # What a handler owes
+//
+// A thread that touches a page which is not there sleeps in the kernel, and a
+// message tells of it. From then on the handler owes that page. There are four
+// ways to pay, and each page has a state that says which is right:
+//
+//   - Untouched: the page's content is in the source. It is copied in, or, where
+//     the source has a hole, filled with zeros.
+//   - Installed: the page was put in place, and yet a thread misses it. It was
+//     discarded (nothing else takes a page away: what is swapped out, the kernel
+//     brings back by itself), so it reads as zeros.
+//   - Removed: the process discarded the page, and said so. It reads as zeros,
+//     whatever the source holds.
+//   - Poisoned: the content cannot be had. Whoever touches the page gets SIGBUS.
+//
+// Three things a handler must never do. It must not leave a thread waiting,
+// which in a virtual machine stops a processor, and soon all of them. It must
+// not make zeros up for a page that has content, since nothing ever tells the
+// process that its memory is wrong. And it must not put old content where the
+// process has discarded it.
+//
+// # Why that is hard
+//
+// The kernel's rules, each of which has broken handlers in production:
+//
+//   - Messages do not come in the order of what happened. A read hands out the
+//     faults that wait before the events that do. So all messages are read, then
+//     all events applied, and only then is any fault looked at.
+//   - A discard goes on when its event was read. The page is taken away after
+//     that. An install that was decided before the event was read, and issued
+//     after it, lands on a discarded page, and the kernel has no way to see that
+//     anything is wrong. Deciding and installing are therefore one step, which
+//     the reading of messages never falls into, however many workers install.
+//   - While an event waits to be read, every install fails with EAGAIN, without
+//     progress. Trying again before reading never ends. And when it was read, the
+//     thread that caused it may not have run yet: the fault is tried again when
+//     messages were read, and by a timer, because none may come.
+//   - EEXIST does not mean that all is well. Somebody else has put the page in
+//     place, but the thread may have gone to sleep after that: it is woken.
+//   - One fault can come several times, since every signal makes the waiting
+//     thread fault anew. Paying twice must do no harm.
+//   - A woken thread that still misses its page just faults again. Waking too
+//     often is safe always; waking too seldom is a hang.
+//   - mremap(2) moves memory, and what was untouched in it; munmap(2) ends a
+//     debt; fork(2) makes a second process with debts of its own, and a second
+//     userfaultfd.
+//
+// # Failure
+//
+// A source that fails is asked again ([Retry]), and then the page, that one
+// page, is poisoned: its reader gets SIGBUS at once. A short read is a failure.
+// A panic in a source is a failure too, because a pager that dies takes the
+// machines that it serves along. UFFDIO_POISON came with Linux 6.6; before
+// that [Config.NoPoison] has to say what is to be done instead.
+//
+// # When the handler dies
+//
+// The kernel's answer to the closing of the last descriptor is the worst one
+// possible: all waiting threads go on and find zeros, and so does whoever
+// touches a missing page from then on. Nobody is told. A crash of the pager's
+// process is such a closing, so keep a second descriptor in another process
+// ([userfaultfd.File.Dup], or the one that the served process has itself:
+// Firecracker keeps one). As long as it is open, threads wait instead of
+// reading zeros, and whoever holds it can poison, kill, or start a successor:
+// another pager on the same userfaultfd, which wakes everything first, because
+// a thread whose message the dead one had read is in no queue any more, and
+// faults again when it is woken.
+//
+// A pager that ends in order leaves nothing owed. If Serve's context is done it
+// poisons what was not served, or hands over ([Config.OnStop]). It closes the
+// descriptor only after that.
+//
+// What the successor of a dead pager cannot know is which pages were there.
+// It need not: installing a page that is there fails with EEXIST. But it has
+// to know which pages were discarded; [Pager.Pages] tells, in a form that can be
+// stored, and [Config.Resume] takes it.
+//
+// # Speed
+//
+// A fault on one CPU takes about 3 microseconds, of which the pager's part is
+// one, and 20 to 60 across CPUs, nearly all of it for waking the other CPU up.
+// Two things change that. Installing more pages at once ([Readahead]): 16 pages
+// cost seven times what one does, without the way there and back. And polling
+// ([Config.Spin]), which burns a processor.
+//
+// Sources that lend memory ([Lender]) are served by the goroutine that reads
+// messages, without a switch and without a copy in between. All others are read
+// by workers.
+//
+// Never serve memory of your own process: a goroutine that faults keeps its
+// processor, and a handler in the same program may never run. See the package
+// userfaultfd for the hazard.
+package pager

@@ -1,0 +1,63 @@
+package pager
+
+import (
+	userfaultfd "github.com/zuffd/uffd/runtime"
+)
+
+// apply follows what a message says of the address space. The messages are
+// applied in the order in which they were read, under the order's lock.
+func (p *Pager) apply(m *userfaultfd.Msg) {
+	switch m.Event() {
+	case userfaultfd.EventRemove:
+		r := m.Remove()
+		p.removed(r)
+		p.stats.removes.Add(1)
+		p.notify(Event{Kind: EventRemove, Range: r})
+	case userfaultfd.EventUnmap:
+		r := m.Unmap()
+		p.space.unmap(r)
+		p.wake(r)
+		p.stats.unmaps.Add(1)
+		p.notify(Event{Kind: EventUnmap, Range: r})
+	case userfaultfd.EventRemap:
+		m := m.Remap()
+		p.space.move(m)
+		from := userfaultfd.Range{Start: m.From, Len: m.Len}
+		// Who waits there waits for memory that is gone.
+		p.wake(from)
+		p.stats.remaps.Add(1)
+		p.notify(Event{Kind: EventRemap, Range: from, To: m.To})
+	case userfaultfd.EventFork:
+		p.stats.forks.Add(1)
+		p.forked(m.Fork())
+	}
+}
+
+// removed marks the pages of r as discarded.
+func (p *Pager) removed(r userfaultfd.Range) {
+	p.space.within(r, func(s segment) {
+		if s.b.vacant {
+			return
+		}
+		from, to := s.pages()
+		if s.b.refetch {
+			s.b.states.set(from, to, Untouched)
+		} else {
+			s.b.states.set(from, to, Removed)
+		}
+	})
+}
+
+// wake wakes all who wait in r. It is always safe: who still misses a page
+// faults again.
+func (p *Pager) wake(r userfaultfd.Range) {
+	start, end := bounds(r)
+	mask := uint64(p.systemPage - 1)
+	start, end = start&^mask, (end+mask)&^mask
+	if end <= start {
+		return
+	}
+	if err := p.file.Wake(userfaultfd.Range{Start: start, Len: end - start}); err == nil {
+		p.stats.wakes.Add(1)
+	}
+}

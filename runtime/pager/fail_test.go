@@ -1,0 +1,207 @@
+package pager
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"golang.org/x/sys/unix"
+)
+
+// A page that cannot be had is poisoned, and it alone.
+func TestAPageThatCannotBeHadIsPoisoned(t *testing.T) {
+	sad := errors.New("the disk is sad")
+	for _, test := range []struct {
+		name string
+		read func(p []byte, off int64) (int, error)
+	}{
+		{"because the source fails", func([]byte, int64) (int, error) { return 0, sad }},
+		{"because it says less than it was asked for", func(p []byte, off int64) (int, error) { return len(p) - 8, nil }},
+		{"because it ends early", func(p []byte, off int64) (int, error) { return len(p) / 2, io.EOF }},
+		{"because it says more than it was asked for", func(p []byte, off int64) (int, error) { return len(p) + 1, nil }},
+		{"because it says less than nothing", func(p []byte, off int64) (int, error) { return -1, nil }},
+		{"because it panics", func(p []byte, off int64) (int, error) { panic("a panic that a test wants") }},
+	} {
+		for _, pages := range []int{1, 8} {
+			t.Run(fmt.Sprintf("%s, read-ahead %d", test.name, pages), func(t *testing.T) {
+				s := startServed(t, "anonymous", 8, allEvents, missing)
+				size := s.memory.PageSize
+				var tries atomic.Int32
+				source := sourceFunc(func(p []byte, off int64) (int, error) {
+					if off <= int64(3*size) && int64(3*size) < off+int64(len(p)) {
+						if off == int64(3*size) {
+							tries.Add(1)
+						}
+						return test.read(p, off)
+					}
+					return pattern{}.ReadAt(p, off)
+				})
+				var mu sync.Mutex
+				var failed []Event
+				p := s.serve(Config{
+					Regions: s.region(source), Retry: Retry{Times: 4, Backoff: time.Microsecond},
+					Readahead: Readahead{pages * size, pages * size},
+					Events: func(e Event) {
+						mu.Lock()
+						defer mu.Unlock()
+						failed = append(failed, e)
+					},
+				})
+				s.want("sigbus", "read 3 1")
+				s.want(offsets(0, size, 2*size), "read 0 3")
+				s.want(offsets(4*size, 5*size, 6*size, 7*size), "read 4 4")
+				s.want("sigbus", "read 3 1")
+				if want := int32(4 - min(pages-1, 1)); tries.Load() < want {
+					t.Errorf("the page was tried %d times, want %d at least", tries.Load(), want)
+				}
+				uffdtest.Eventually(t, "one page's poison", func() bool { return p.Stats().Poisoned == uint64(size) })
+				uffdtest.Eventually(t, "the event", func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					return len(failed) == 1 && failed[0].Kind == EventFailed && failed[0].Err != nil &&
+						failed[0].Range == userfaultfd.Range{Start: s.memory.Range.Start + uint64(3*size), Len: uint64(size)}
+				})
+				// Discarding takes the poison away.
+				s.want("ok", "discard 3 1")
+				s.want("zero", "read 3 1")
+			})
+		}
+	}
+}
+
+func TestASourceThatFailsForAWhileIsAskedAgain(t *testing.T) {
+	s := startServed(t, "anonymous", 2, allEvents, missing)
+	var reads atomic.Int32
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		if reads.Add(1) <= 2 {
+			return 0, io.ErrClosedPipe
+		}
+		return pattern{}.ReadAt(p, off)
+	})
+	p := s.serve(Config{Regions: s.region(source)})
+	s.want("0", "read 0 1")
+	wantStats(t, p, func(got Stats) bool { return reads.Load() == 3 && got.Failures == 2 && got.Poisoned == 0 })
+}
+
+// What was lent cannot be read: it is read instead, and that fails too.
+func TestAMappedFileThatIsCutShort(t *testing.T) {
+	f := tempFile(t, 8)
+	s := startServed(t, "anonymous", 8, allEvents, missing)
+	size := s.memory.PageSize
+	p := s.serve(Config{Regions: s.region(f), Retry: Retry{Backoff: time.Microsecond}})
+	s.want("0", "read 0 1")
+	if err := f.Truncate(int64(4 * size)); err != nil {
+		t.Fatal(err)
+	}
+	s.want(offsets(3*size)+" sigbus", "read 3 2")
+	uffdtest.Eventually(t, "a page's poison", func() bool { return p.Stats().Poisoned == uint64(size) })
+}
+
+// UFFDIO_COPY of a huge page says EEXIST when the pool is empty.
+func TestAnEmptyPoolOfHugePages(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		refused int32
+		want    string
+	}{
+		{"for a moment", 2, "content"},
+		{"for good", 1 << 30, "sigbus"},
+	} {
+		for _, lends := range []bool{true, false} {
+			t.Run(test.name, func(t *testing.T) {
+				uffdtest.MoreHugePages(t, 4)
+				s := startServed(t, "hugetlb", 2, allEvents, missing)
+				var refused atomic.Int32
+				s.hooks.refuse = func(o operation, r userfaultfd.Range) error {
+					if o == opCopy && refused.Add(1) <= test.refused {
+						return &userfaultfd.Error{Op: "UFFDIO_COPY", Range: r, Err: unix.EEXIST}
+					}
+					return nil
+				}
+				cfg := Config{Regions: s.region(pattern{}), Retry: Retry{Backoff: time.Microsecond}}
+				if lends {
+					cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
+				}
+				s.serve(cfg)
+				want := test.want
+				if want == "content" {
+					want = offsets(s.memory.PageSize)
+				}
+				s.want(want, "read 1 1")
+			})
+		}
+	}
+}
+
+func TestNewWantsToKnowWhatIsDoneWithoutPoison(t *testing.T) {
+	s := startServed(t, "anonymous", 1, allEvents&^userfaultfd.FeaturePoison, missing)
+	_, err := New(s.file, Config{Regions: s.region(pattern{})})
+	if err == nil || !strings.Contains(err.Error(), "NoPoison") {
+		t.Errorf("New: %v", err)
+	}
+	if _, err = New(s.file, Config{Regions: s.region(pattern{}), NoPoison: KillProcess}); err == nil || !strings.Contains(err.Error(), "Process") {
+		t.Errorf("New: %v", err)
+	}
+}
+
+func TestWithoutPoisonTheProcessIsKilled(t *testing.T) {
+	s := startServed(t, "anonymous", 1, allEvents&^userfaultfd.FeaturePoison, missing)
+	p, stop := s.serveUntil(Config{
+		Regions: s.region(sourceFunc(func(p []byte, off int64) (int, error) { return 0, io.ErrNoProgress })),
+		Retry:   Retry{Backoff: time.Microsecond}, NoPoison: KillProcess, Process: s.pidfd,
+	})
+	s.begin("read 0 1")
+	if err := s.cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("the process ended with %v, want it killed", err)
+	}
+	uffdtest.Eventually(t, "the end of Serve", p.hasEnded)
+	if err := stop(); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestWithoutPoisonThreadsAreLeftWaiting(t *testing.T) {
+	s := startServed(t, "anonymous", 2, allEvents&^userfaultfd.FeaturePoison, missing)
+	told := make(chan Event, 16)
+	p, stop := s.serveUntil(Config{
+		Regions: s.region(sourceFunc(func(p []byte, off int64) (int, error) { return 0, io.ErrNoProgress })),
+		Retry:   Retry{Backoff: time.Microsecond}, NoPoison: LeaveWaiting, Events: func(e Event) { told <- e },
+	})
+	read := s.begin("read 0 1")
+	select {
+	case e := <-told:
+		if e.Kind != EventFailed || !errors.Is(e.Err, io.ErrNoProgress) {
+			t.Errorf("told of %v: %v", e.Kind, e.Err)
+		}
+	case <-time.After(deadline):
+		t.Fatal("nobody was told")
+	}
+	if err := stop(); !errors.Is(err, ErrOwed) {
+		t.Errorf("Serve: %v, want ErrOwed", err)
+	}
+	select {
+	case got := <-read:
+		t.Errorf("the thread was let go, with %s", got)
+	case <-time.After(50 * time.Millisecond):
+	}
+	f := p.File()
+	if f == nil {
+		t.Fatal("File is nil")
+	}
+	// Whoever has it can pay yet.
+	page := make([]byte, s.memory.PageSize)
+	pattern{}.ReadAt(page, 0)
+	if _, err := f.Copy(s.memory.Range.Start, page, 0); err != nil {
+		t.Error(err)
+	}
+	if got := s.result(read, "read"); got != "0" {
+		t.Errorf("the page holds %s, want 0", got)
+	}
+}

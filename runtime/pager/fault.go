@@ -1,0 +1,246 @@
+package pager
+
+import (
+	"errors"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+)
+
+// A fault is a page that a thread waits for.
+type fault struct {
+	addr  uint64
+	flags userfaultfd.PagefaultFlags
+	tries int // that failed, without being EAGAIN
+}
+
+// resolveAll looks at the faults that were set aside and at those just read, in
+// the reader, after events were applied.
+func (p *Pager) resolveAll() {
+	p.paid = p.paid[:0]
+	start := p.clock.start(len(p.faults))
+	again := p.later
+	p.later = p.spare[:0]
+	for _, f := range again {
+		p.resolve(f)
+	}
+	p.spare = again[:0]
+	for _, f := range p.faults {
+		p.stats.count(f.flags)
+		p.resolve(f)
+	}
+	if len(p.later) == 0 {
+		p.backoff = 0
+	}
+	p.clock.stop(start)
+	p.faults = p.faults[:0]
+}
+
+// resolve pays for one fault, or sees to it that it is paid. It may be called
+// any number of times for one.
+func (p *Pager) resolve(f fault) {
+	if p.alreadyPaid(f.addr) {
+		p.stats.joined.Add(1)
+		return
+	}
+	s := p.space.find(f.addr)
+	if s == nil {
+		p.outside(f)
+		return
+	}
+	switch {
+	case f.flags&userfaultfd.PagefaultWP != 0:
+		p.settle(f, s, p.unprotect(s, f.addr, false), nil)
+	case f.flags&userfaultfd.PagefaultRWP != 0:
+		p.settle(f, s, p.unprotect(s, f.addr, true), nil)
+	case f.flags&userfaultfd.PagefaultMinor != 0:
+		p.minor(f, s)
+	default:
+		p.missing(f, s)
+	}
+}
+
+// missing pays for a page that is not there.
+func (p *Pager) missing(f fault, s *segment) {
+	b, page := s.b, s.pageOf(f.addr)
+	state := Removed
+	if !b.vacant {
+		state = b.states.get(page)
+	}
+	if state == Installed && b.refetch {
+		b.states.set(page, page+1, Untouched)
+		state = Untouched
+	}
+	switch state {
+	case Untouched:
+		p.untouched(f, s, page)
+	case Installed:
+		p.pay(f, s, page, page+1, opZero, nil)
+	case Removed:
+		from, to := p.around(f.addr, s, page)
+		p.pay(f, s, from, to, opZero, nil)
+	case Poisoned:
+		p.pay(f, s, page, page+1, opPoison, nil)
+	}
+}
+
+// untouched pays for a page with its content.
+func (p *Pager) untouched(f fault, s *segment, page int) {
+	b := s.b
+	if p.poisoning {
+		p.cannot(f, s, page, errStopped)
+		return
+	}
+	if p.fetches.join(f.addr) {
+		p.stats.joined.Add(1)
+		return
+	}
+	from, to := p.around(f.addr, s, page)
+	if zeros, _ := b.isZeros(page, page+1); zeros || b.inPlace {
+		p.pay(f, s, from, to, opZero, nil)
+		return
+	}
+	if data := b.lend(b.offset(from), (to-from)*int(b.pageSize), int(b.pageSize)); len(data) > (page-from)*int(b.pageSize) {
+		p.pay(f, s, from, from+len(data)/int(b.pageSize), opCopy, data)
+		return
+	}
+	p.fetch(s, page, from, to)
+}
+
+// minor pays for a page that is in the page cache, and so has its content.
+func (p *Pager) minor(f fault, s *segment) {
+	page := s.pageOf(f.addr)
+	from, to := page, page+1
+	if !s.b.vacant {
+		from, to = p.around(f.addr, s, page)
+	}
+	p.pay(f, s, from, to, opContinue, nil)
+}
+
+// pay installs the pages from to to, one of which is f's, and settles f.
+func (p *Pager) pay(f fault, s *segment, from, to int, o operation, data []byte) {
+	page := s.pageOf(f.addr)
+	next, out, err := p.put(o, s, from, to, data)
+	if page < next {
+		p.paidFor(s, from, next)
+		return
+	}
+	if to-from > 1 {
+		// It was another page that failed.
+		if data != nil {
+			data = data[(page-from)*int(s.b.pageSize):]
+		}
+		if _, out, err = p.put(o, s, page, page+1, data); out == done {
+			p.paidFor(s, page, page+1)
+		}
+	}
+	p.settle(f, s, out, err)
+}
+
+// settle deals with what came of a fault's own page.
+func (p *Pager) settle(f fault, s *segment, out outcome, err error) {
+	switch out {
+	case done:
+	case changing:
+		p.stats.deferred.Add(1)
+		p.later = append(p.later, f)
+	case gone:
+		p.stop(errEnded)
+	case unreadable:
+		page := s.pageOf(f.addr)
+		if f.flags&userfaultfd.PagefaultMinor != 0 {
+			// It has left the page cache. The thread finds it missing.
+			p.wake(pageRange(s, page))
+			return
+		}
+		// What was lent cannot be read: a mapped file that was cut short.
+		// Reading it tells what is the matter.
+		p.fetch(s, page, page, page+1)
+	case failed:
+		if f.tries++; f.tries < p.cfg.Retry.Times {
+			p.later = append(p.later, f)
+			return
+		}
+		p.cannot(f, s, s.pageOf(f.addr), err)
+	}
+}
+
+// cannot gives a page up.
+func (p *Pager) cannot(f fault, s *segment, page int, cause error) {
+	out, err := p.giveUp(s, page, cause)
+	if out == failed || out == unreadable {
+		p.unpayable(pageRange(s, page), err)
+		return
+	}
+	p.settle(f, s, out, err)
+}
+
+// outside deals with a fault of memory that is registered and in no region. It
+// may be that a mapping was moved and the message of it has not come; nothing can
+// be installed until then.
+func (p *Pager) outside(f fault) {
+	p.stats.outside.Add(1)
+	var out outcome
+	var err error
+	// What its page size is nobody has told.
+	for _, size := range p.pageSizes {
+		addr := f.addr &^ (size - 1)
+		s := &segment{addr, addr + size, &backing{region: -1, pageSize: size, huge: size != uint64(p.systemPage), vacant: true}, 0}
+		switch out, err = p.payOutside(f, s); out {
+		case failed:
+			continue
+		case changing:
+			p.stats.deferred.Add(1)
+			p.later = append(p.later, f)
+		case gone:
+			p.stop(errEnded)
+		}
+		return
+	}
+	p.unpayable(userfaultfd.Range{Start: f.addr, Len: uint64(p.systemPage)}, err)
+}
+
+func (p *Pager) payOutside(f fault, s *segment) (out outcome, err error) {
+	switch {
+	case f.flags&userfaultfd.PagefaultWP != 0:
+		return p.unprotect(s, f.addr, false), nil
+	case f.flags&userfaultfd.PagefaultRWP != 0:
+		return p.unprotect(s, f.addr, true), nil
+	case f.flags&userfaultfd.PagefaultMinor != 0:
+		_, out, err = p.put(opContinue, s, 0, 1, nil)
+		return out, err
+	case p.cfg.ZeroOutside:
+		_, out, err = p.put(opZero, s, 0, 1, nil)
+		return out, err
+	}
+	if _, out, err = p.put(opPoison, s, 0, 1, nil); out == done {
+		p.log.Error("pager: a page that is registered, and in no region, is poisoned; set Config.ZeroOutside if it is memory that has grown", "page", pageRange(s, 0))
+		p.notify(Event{Kind: EventFailed, Range: pageRange(s, 0), Err: errOutside})
+	}
+	return out, err
+}
+
+var errOutside = errors.New("pager: memory is registered, and in no region")
+
+// paidFor remembers pages that this round has installed, and whose waiters it
+// has woken.
+func (p *Pager) paidFor(s *segment, from, to int) {
+	if len(p.paid) < cap(p.paid) {
+		p.paid = append(p.paid, userfaultfd.Range{Start: s.addrOf(from), Len: uint64(to-from) * s.b.pageSize})
+	}
+}
+
+// alreadyPaid reports whether this round has installed the page. All its faults
+// were read before it installed anything, so who waits was woken.
+func (p *Pager) alreadyPaid(addr uint64) bool {
+	for _, r := range p.paid {
+		if r.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// pageRange returns where a page is.
+func pageRange(s *segment, page int) userfaultfd.Range {
+	return userfaultfd.Range{Start: s.addrOf(page), Len: s.b.pageSize}
+}

@@ -1,0 +1,44 @@
+package pager
+
+import (
+	userfaultfd "github.com/zuffd/uffd/runtime"
+)
+
+// forked makes a pager for a child that the process has forked, and serves it.
+// It is called under the order's lock, with the events before the fork applied
+// and none after it.
+func (p *Pager) forked(f userfaultfd.Fork) {
+	file, err := f.File()
+	if err != nil {
+		// It is closed, and the child goes on with zeros.
+		p.log.Error("pager: the child of a fork cannot be served", "error", err)
+		return
+	}
+	c := &Pager{
+		file: file, cfg: p.cfg, log: p.log, systemPage: p.systemPage, pageSizes: p.pageSizes,
+		order: new(order), family: p.family,
+		space: p.space.clone(),
+		msgs:  make([]userfaultfd.Msg, len(p.msgs)),
+	}
+	c.cfg.Process = nil
+	for _, s := range c.space.segments {
+		if s.b.shared {
+			c.order = p.order
+		}
+	}
+	c.init()
+	c.hooks = p.hooks
+	c.serving.Store(true)
+	p.notify(Event{Kind: EventFork})
+	// Not from here: the family's lock is not to be waited for under the
+	// order's, and the callback may take its time.
+	p.family.wg.Go(func() {
+		if p.cfg.Forked != nil {
+			p.cfg.Forked(c)
+		}
+		p.family.join(c)
+		if err := c.serve(); err != nil {
+			p.log.Error("pager: serving the child of a fork", "error", err)
+		}
+	})
+}

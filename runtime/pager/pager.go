@@ -1,0 +1,322 @@
+package pager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+)
+
+// A Config says what a pager serves, and how. The zero values of all but
+// Regions are sensible, on Linux 6.6 and later.
+type Config struct {
+	// Regions is the memory to serve.
+	Regions []Region
+
+	// Resume is what [Pager.Pages] told of the pager that served the process
+	// before, instead of the ranges of Regions, which may have moved since.
+	Resume []Run
+
+	// Process is a pidfd of the served process, whose end ends the pager, and
+	// which [KillProcess] needs. It stays the caller's. Without one the pager
+	// asks the kernel once a second.
+	Process *os.File
+
+	// Workers is how many reads of sources that do not lend may be under way
+	// at once; 0 is 8.
+	Workers int
+
+	// Readahead says how much is installed around a fault; the zero value is
+	// the page alone.
+	Readahead Readahead
+
+	// Retry says how often a failing source is asked.
+	Retry Retry
+
+	// NoPoison says what happens to a page that cannot be had where the
+	// kernel has no UFFDIO_POISON (before Linux 6.6, or where
+	// userfaultfd.FeaturePoison was not asked for). New fails there if nothing
+	// is said.
+	NoPoison NoPoison
+
+	// OnStop says what happens to what is owed when Serve's context is done.
+	OnStop OnStop
+
+	// ZeroOutside makes memory that is registered but in no region read as
+	// zeros, instead of being poisoned. It is for processes that grow memory by
+	// mremap(2).
+	ZeroOutside bool
+
+	// Spin is for how long the pager polls for another message before it
+	// sleeps. It burns that much of a processor after every fault, up to all
+	// of it, and saves the tens of microseconds that waking another CPU
+	// takes. It pays where the pager has a CPU for itself.
+	Spin time.Duration
+
+	// Events, if not nil, is told of everything that happens, by a goroutine of
+	// its own: it never delays a fault. If it is too slow, events are lost, and
+	// Stats.EventsLost counts them.
+	Events func(Event)
+
+	// Forked, if not nil, is told of the pager of a child that the process has
+	// forked. Serve serves the child too, and returns when both have ended.
+	Forked func(child *Pager)
+
+	// Logger is told what people must know: pages that failed, and why. nil
+	// is slog.Default().
+	Logger *slog.Logger
+}
+
+// A Retry says how a source that fails is asked again.
+type Retry struct {
+	Times   int           // how often it is asked in all; 0 is 3
+	Backoff time.Duration // between the first two times, doubling after that; 0 is 10 ms
+}
+
+// NoPoison is what happens to a page that cannot be had, where it cannot be
+// poisoned.
+type NoPoison uint8
+
+// The choices of [Config.NoPoison].
+const (
+	_            NoPoison = iota
+	KillProcess           // SIGKILL, by Config.Process
+	LeaveWaiting          // its threads wait for ever; Config.Logger and Config.Events tell
+)
+
+// OnStop is what happens when Serve's context is done.
+type OnStop uint8
+
+// The choices of [Config.OnStop].
+const (
+	// PoisonOwed poisons every page that was not served, unregisters the
+	// memory, and closes the userfaultfd: what is there can be used, all else
+	// is SIGBUS. Where the kernel cannot poison, Config.NoPoison holds: the
+	// process is killed, or the userfaultfd stays open.
+	PoisonOwed OnStop = iota
+
+	// HandOver leaves everything as it is, and the userfaultfd open: see
+	// [Pager.File].
+	HandOver
+)
+
+// A Pager serves the memory of one process.
+type Pager struct {
+	file       *userfaultfd.File
+	cfg        Config
+	log        *slog.Logger
+	systemPage int
+	pageSizes  []uint64 // of the regions, the system's first
+	family     *family
+	process    *process
+
+	// The order's lock guards the space, and the states of its pages.
+	order *order
+	space space
+
+	// The reader's own.
+	msgs      []userfaultfd.Msg
+	faults    []fault // read and not yet looked at
+	later     []fault // set aside, because the address space changes
+	spare     []fault // room for later
+	paid      []userfaultfd.Range
+	backoff   time.Duration
+	timed     bool      // a deadline is set for what was set aside
+	seen      time.Time // when a message was read last
+	unread    bool      // a message could not be read
+	told      bool      // ... and the log knows
+	poisoning bool      // the pager ends, and poisons what it owes
+
+	streams streams
+	fetches fetches
+	doubts  doubts
+	stats   counters
+	events  *eventQueue
+	clock   latencies
+
+	serving  atomic.Bool
+	stopping atomic.Pointer[error] // why; the reader is to end
+	sources  context.Context       // of reads of the sources
+	cancel   context.CancelFunc
+	ended    chan struct{} // closed when Serve is done with this pager
+	owned    []io.Closer   // what to close then
+	work     sync.WaitGroup
+	hooks    hooks
+}
+
+// A family is a pager and those of the children of its process.
+type family struct {
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	pagers []*Pager // being served
+	ending error    // why no more are
+}
+
+// hooks are for tests.
+type hooks struct {
+	decided func(r userfaultfd.Range) // an install was decided, and is not issued yet
+	refuse  func(o operation, r userfaultfd.Range) error
+	unsafe  bool // leave the order rule out
+}
+
+// New returns a pager that serves the memory that f is of. f belongs to the
+// pager from then on, and is closed by Serve, or given back by [Pager.File];
+// with an error it stays the caller's.
+//
+// The features of f are its opener's choice. Without
+// userfaultfd.FeatureEventRemove, a page that the process discards before it was
+// served gets its old content, and without the other events the pager knows
+// nothing of munmap(2), mremap(2) and fork(2).
+func New(f *userfaultfd.File, cfg Config) (*Pager, error) {
+	p := &Pager{
+		file: f, cfg: cfg, log: cfg.Logger, systemPage: os.Getpagesize(),
+		order: new(order), family: new(family),
+		msgs: make([]userfaultfd.Msg, 64),
+	}
+	if err := p.cfg.check(f); err != nil {
+		return nil, err
+	}
+	if p.log == nil {
+		p.log = slog.Default()
+	}
+	err := p.addRegions()
+	if err == nil && cfg.Process != nil {
+		if p.process, err = openProcess(cfg.Process); err == nil {
+			p.own(p.process)
+		}
+	}
+	if err != nil {
+		p.closeOwned()
+		return nil, err
+	}
+	p.init()
+	return p, nil
+}
+
+// init makes what every pager has, a child's too.
+func (p *Pager) init() {
+	p.sources, p.cancel = context.WithCancel(context.Background())
+	p.ended = make(chan struct{})
+	p.paid = make([]userfaultfd.Range, 0, 8)
+	p.fetches.init()
+	p.streams.init(p.cfg.Readahead, p.systemPage)
+	if p.cfg.Events != nil {
+		p.events = newEventQueue(p.cfg.Events)
+	}
+}
+
+func (c *Config) check(f *userfaultfd.File) error {
+	if c.Workers == 0 {
+		c.Workers = 8
+	}
+	if c.Retry.Times == 0 {
+		c.Retry.Times = 3
+	}
+	if c.Retry.Backoff == 0 {
+		c.Retry.Backoff = 10 * time.Millisecond
+	}
+	switch {
+	case len(c.Regions) == 0:
+		return errors.New("pager: Config.Regions is empty: there is nothing to serve")
+	case c.Workers < 0 || c.Retry.Times < 0 || c.Retry.Backoff < 0 || c.Spin < 0:
+		return errors.New("pager: a negative number in Config")
+	case f.Features()&userfaultfd.FeaturePoison == 0 && c.NoPoison == 0:
+		return errors.New("pager: pages that cannot be had cannot be poisoned: userfaultfd.FeaturePoison was not asked for, or the kernel is older than Linux 6.6; set Config.NoPoison to what is to be done instead")
+	case c.NoPoison == KillProcess && c.Process == nil:
+		return errors.New("pager: Config.NoPoison is KillProcess, which takes Config.Process")
+	}
+	return c.Readahead.check()
+}
+
+// addRegions fills the space.
+func (p *Pager) addRegions() error {
+	backings := make([]*backing, len(p.cfg.Regions))
+	contents := make(map[io.ReaderAt]*content)
+	p.cfg.Regions = slices.Clone(p.cfg.Regions)
+	p.pageSizes = []uint64{uint64(p.systemPage)}
+	for i := range p.cfg.Regions {
+		r := &p.cfg.Regions[i]
+		if r.PageSize == 0 {
+			r.PageSize = p.systemPage
+		}
+		if err := r.check(); err != nil {
+			return err
+		}
+		if !slices.Contains(p.pageSizes, uint64(r.PageSize)) {
+			p.pageSizes = append(p.pageSizes, uint64(r.PageSize))
+		}
+		c, err := p.contentOf(contents, r.Source)
+		if err != nil {
+			return err
+		}
+		backings[i] = newBacking(i, r, c)
+		seg := segment{r.Range.Start, r.Range.End(), backings[i], 0}
+		if p.cfg.Resume == nil {
+			if err := p.addSegment(seg); err != nil {
+				return err
+			}
+		}
+	}
+	for _, run := range p.cfg.Resume {
+		if err := p.resume(run, backings); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own has c closed when the pager has ended.
+func (p *Pager) own(c io.Closer) { p.owned = append(p.owned, c) }
+
+func (p *Pager) closeOwned() {
+	for _, c := range p.owned {
+		c.Close()
+	}
+}
+
+func (p *Pager) addSegment(seg segment) error {
+	r := userfaultfd.Range{Start: seg.start, Len: seg.end - seg.start}
+	other := false
+	p.space.within(r, func(segment) { other = true })
+	if other {
+		return fmt.Errorf("pager: region %v overlaps another", r)
+	}
+	p.space.insert(seg)
+	return nil
+}
+
+// contentOf returns a source's content, the same for the same source.
+func (p *Pager) contentOf(known map[io.ReaderAt]*content, source io.ReaderAt) (*content, error) {
+	if source == nil {
+		return nil, nil
+	}
+	comparable := reflect.TypeOf(source).Comparable()
+	if comparable && known[source] != nil {
+		return known[source], nil
+	}
+	c, err := newContent(source, p.own)
+	if err == nil && comparable {
+		known[source] = c
+	}
+	return c, err
+}
+
+// File returns the userfaultfd, which is the caller's again, if Serve has handed
+// over or could not pay what it owes; else nil.
+func (p *Pager) File() *userfaultfd.File {
+	select {
+	case <-p.ended:
+		return p.file
+	default:
+		return nil
+	}
+}

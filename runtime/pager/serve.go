@@ -1,0 +1,252 @@
+package pager
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// Serve serves faults until the process ends, or ctx is done. It returns nil in the
+// first case and ctx's cause in the second, once nothing is owed any more (see
+// [Config.OnStop]), nothing of the pager runs, and those of the process's children
+// have ended too. Any other error is a failure
+// to read messages, or to pay what is owed; the userfaultfd is open then, and
+// the caller's ([Pager.File]).
+//
+// Where threads wait already, for a handler that is gone perhaps, they are woken
+// first. A pager serves once.
+func (p *Pager) Serve(ctx context.Context) error {
+	if !p.serving.CompareAndSwap(false, true) {
+		return errors.New("pager: Serve was called before")
+	}
+	p.family.join(p)
+	stop := context.AfterFunc(ctx, func() { p.family.end(context.Cause(ctx)) })
+	defer stop()
+	err := p.serve()
+	p.family.wg.Wait()
+	p.closeOwned() // the children used it too
+	return err
+}
+
+// join adds a pager, which is told to end if the others were.
+func (f *family) join(p *Pager) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pagers = append(f.pagers, p)
+	if f.ending != nil {
+		p.stop(&stopped{f.ending})
+	}
+}
+
+// end ends all pagers of the family.
+func (f *family) end(cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ending = cause
+	for _, p := range f.pagers {
+		p.stop(&stopped{cause})
+	}
+}
+
+func (f *family) leave(p *Pager) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, q := range f.pagers {
+		if q == p {
+			f.pagers = append(f.pagers[:i], f.pagers[i+1:]...)
+			return
+		}
+	}
+}
+
+// Why a pager stops.
+var (
+	errEnded = errors.New("pager: the served process has ended")
+)
+
+// stopped is the end of Serve's context.
+type stopped struct{ cause error }
+
+func (s *stopped) Error() string { return s.cause.Error() }
+
+// stop makes the reader end. The first reason counts.
+func (p *Pager) stop(why error) {
+	if p.stopping.CompareAndSwap(nil, &why) {
+		p.cancel()
+		p.file.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// isStopping reports whether the pager is to end.
+func (p *Pager) isStopping() bool { return p.stopping.Load() != nil }
+
+// serve serves one pager to its end.
+func (p *Pager) serve() error {
+	defer p.family.leave(p)
+	if p.process != nil {
+		p.work.Go(func() { p.process.wait(p.sources, func() { p.stop(errEnded) }) })
+	}
+	p.wakeAll()
+	p.loop()
+	return p.finish(*p.stopping.Load())
+}
+
+// wakeAll wakes whoever waits for a handler that was there before.
+func (p *Pager) wakeAll() {
+	p.order.beginRead()
+	defer p.order.endRead()
+	for _, s := range p.space.segments {
+		p.wake(userfaultfd.Range{Start: s.start, Len: s.end - s.start})
+	}
+}
+
+// probeEvery is how often the kernel is asked whether the process still lives,
+// where no pidfd tells.
+const probeEvery = time.Second
+
+// loop reads messages and resolves faults until the pager is to end.
+func (p *Pager) loop() {
+	step := p.step // bound once: a wait does not allocate
+	for {
+		var deadline time.Time
+		p.timed = len(p.later) > 0 || p.unread
+		switch {
+		case p.timed:
+			p.backoff = min(max(2*p.backoff, time.Millisecond), 10*time.Millisecond)
+			deadline = time.Now().Add(p.backoff)
+		case p.process == nil:
+			deadline = time.Now().Add(probeEvery)
+		}
+		p.file.SetReadDeadline(deadline)
+		if p.isStopping() {
+			return
+		}
+		err := p.file.Wait(step)
+		if p.isStopping() {
+			return
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			p.tick()
+		default:
+			p.stop(err)
+		}
+	}
+}
+
+// tick does what is due without a message.
+func (p *Pager) tick() {
+	if p.round(); !p.timed && p.process == nil && !p.lives() {
+		p.stop(errEnded)
+	}
+}
+
+// step is called when there may be messages. It returns true for the loop to
+// set a deadline or to end.
+func (p *Pager) step(uintptr) bool {
+	naps := 0
+	for {
+		n := p.round()
+		switch {
+		case p.isStopping():
+			return true
+		case p.unread:
+			return !p.timed
+		case len(p.later) > 0:
+			// The thread whose event was read needs a moment to run.
+			if naps++; naps > 4 {
+				return !p.timed
+			}
+			nap := unix.Timespec{Nsec: 20_000}
+			unix.Nanosleep(&nap, nil)
+		case n > 1:
+			// More may have come meanwhile; looking costs less than sleeping.
+		case p.cfg.Spin == 0 || !p.spin(n):
+			return false
+		}
+	}
+}
+
+// round reads all messages, applies the events, and then looks at the faults,
+// and at those that were set aside. It returns the number of messages.
+func (p *Pager) round() int {
+	p.beginRead()
+	n := p.drain()
+	if n > 0 || len(p.later) > 0 {
+		p.resolveAll()
+	}
+	p.endRead()
+	return n
+}
+
+func (p *Pager) beginRead() {
+	if !p.hooks.unsafe {
+		p.order.beginRead()
+	}
+}
+
+func (p *Pager) endRead() {
+	if !p.hooks.unsafe {
+		p.order.endRead()
+	}
+}
+
+// drain reads until there is no message, applies events, and puts faults aside.
+func (p *Pager) drain() (n int) {
+	p.unread = false
+	// Of a fork, what the read has not got may still be there: it takes a
+	// descriptor that was not to be had.
+	forks := p.file.Features()&userfaultfd.FeatureEventFork != 0
+	for range 64 {
+		got, err := p.file.TryRead(p.msgs)
+		for i := range p.msgs[:got] {
+			m := &p.msgs[i]
+			if m.Event() == userfaultfd.EventPagefault {
+				f := m.Pagefault()
+				p.faults = append(p.faults, fault{addr: f.Address, flags: f.Flags})
+			} else {
+				p.apply(m)
+			}
+		}
+		n += got
+		if err != nil {
+			p.readFailed(err)
+			break
+		}
+		if got == 0 || got < len(p.msgs) && !forks {
+			break
+		}
+	}
+	return n
+}
+
+// readFailed sorts failures to read: a FORK message takes a descriptor, and
+// stays where it is if there is none.
+func (p *Pager) readFailed(err error) {
+	for _, e := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+		if errors.Is(err, e) {
+			if !p.told {
+				p.told = true
+				p.log.Error("pager: the child of a fork cannot be served yet, and until then nothing can", "error", err)
+			}
+			p.unread = true
+			return
+		}
+	}
+	p.stop(err)
+}
+
+// spin polls for a message, if that is wanted, and reports whether one came.
+// n is how many the last round had.
+func (p *Pager) spin(n int) bool {
+	now := time.Now()
+	if n > 0 {
+		p.seen = now
+	}
+	return now.Sub(p.seen) < p.cfg.Spin
+}

@@ -1,0 +1,143 @@
+package pager
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+func TestAFileIsMappedAndItsHolesAreZeros(t *testing.T) {
+	size := os.Getpagesize()
+	f, err := os.CreateTemp("/dev/shm", "")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	page := make([]byte, size)
+	for _, i := range []int{1, 2, 9} {
+		pattern{}.ReadAt(page, int64(i*size))
+		if _, err := f.WriteAt(page, int64(i*size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Truncate(int64(16 * size)); err != nil {
+		t.Fatal(err)
+	}
+	f.Seek(5, 0)
+	s := startServed(t, "anonymous", 16, allEvents, missing)
+	p := s.serve(Config{Regions: s.region(f), Readahead: Readahead{16 * size, 16 * size}})
+	want := "zero " + offsets(size, 2*size) + " zero zero zero zero zero zero " + offsets(9*size) + " zero zero zero zero zero zero"
+	s.want(want, "read 0 16")
+	wantStats(t, p, func(got Stats) bool {
+		return !(got.Copied != uint64(3*size) || got.Zeroed != uint64(13*size) || got.Reads != 0)
+	})
+	if at, _ := f.Seek(0, 1); at != 5 {
+		t.Errorf("the file's position was moved to %d", at)
+	}
+}
+
+func TestAFileThatIsNotInThePageCacheIsRead(t *testing.T) {
+	f := tempFile(t, 64)
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		t.Fatal(err)
+	}
+	m, err := MapFile(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if m.Lend(0, os.Getpagesize()) != nil {
+		t.Skip("the file system keeps its files in memory")
+	}
+	s := startServed(t, "anonymous", 64, allEvents, missing)
+	p := s.serve(Config{Regions: s.region(m)})
+	for i := range 64 {
+		s.want(offsets(i*os.Getpagesize()), "read %d 1", i)
+	}
+	if got := p.Stats().Reads; got == 0 || got == 64 {
+		t.Errorf("%d reads, want some: the kernel reads ahead", got)
+	}
+}
+
+func TestPagesOfAMemfdArePutInPlace(t *testing.T) {
+	s := startServed(t, "shmem", 16, allEvents|userfaultfd.FeatureMinorShmem, missing|userfaultfd.RegisterMinor)
+	size := s.memory.PageSize
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", s.cmd.Process.Pid, s.memfd), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	page := make([]byte, size)
+	for _, i := range []int{0, 1, 2, 3, 5} {
+		pattern{}.ReadAt(page, int64(i*size))
+		if _, err := f.WriteAt(page, int64(i*size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := Memfd(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	p := s.serve(Config{Regions: s.region(m), Readahead: Readahead{16 * size, 16 * size}})
+	s.want(offsets(0, size, 2*size, 3*size)+" zero "+offsets(5*size)+" zero zero", "read 0 8")
+	wantStats(t, p, func(got Stats) bool { return got.Continued == uint64(5*size) && got.Copied == 0 && got.Reads == 0 })
+	s.want("ok", "discard 0 2") // takes it out of the page table only
+	s.want(offsets(0, size), "read 0 2")
+	s.want("ok", "punch 1 1")
+	s.want(offsets(0)+" zero "+offsets(2*size), "read 0 3")
+	s.want("ok", "fork none")
+	s.want(offsets(0)+" zero "+offsets(2*size), "fork read 0 3")
+}
+
+func TestSeveralRegionsOfOneSource(t *testing.T) {
+	s := startServed(t, "anonymous", 16, allEvents, missing)
+	size := s.memory.PageSize
+	at := func(page, pages int, offset int) Region {
+		return Region{
+			Range:  userfaultfd.Range{Start: s.memory.Range.Start + uint64(page*size), Len: uint64(pages * size)},
+			Source: pattern{}, Offset: int64(offset * size),
+		}
+	}
+	regions := []Region{at(0, 4, 100), at(8, 8, 4), at(4, 4, 50)}
+	regions[2].Source = nil
+	s.serve(Config{Regions: regions})
+	s.want(offsets(102*size, 103*size)+" zero zero", "read 2 4")
+	s.want("zero "+offsets(4*size, 5*size), "read 7 3")
+}
+
+func TestRegionsThatAreWrong(t *testing.T) {
+	size := uint64(os.Getpagesize())
+	r := func(start, length uint64) userfaultfd.Range { return userfaultfd.Range{Start: start, Len: length} }
+	f, err := userfaultfd.Open(userfaultfd.Config{Optional: userfaultfd.FeaturePoison})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer f.Close()
+	for name, regions := range map[string][]Region{
+		"none":              nil,
+		"empty":             {{}},
+		"not aligned":       {{Range: r(size+1, size)}},
+		"not in pages":      {{Range: r(size, size+1)}},
+		"no end":            {{Range: r(-size, 2*size)}},
+		"small pages":       {{Range: r(size, size), PageSize: 512}},
+		"odd pages":         {{Range: r(size, size), PageSize: 3 * int(size)}},
+		"negative pages":    {{Range: r(size, size), PageSize: -1}},
+		"a negative offset": {{Range: r(size, size), Offset: -1}},
+		"overlapping":       {{Range: r(size, 2*size)}, {Range: r(2*size, size)}},
+		"too many pages":    {{Range: r(0, 1<<63)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if p, err := New(f, Config{Regions: regions, NoPoison: LeaveWaiting}); err == nil {
+				t.Errorf("New made %+v", p.space)
+			}
+		})
+	}
+}

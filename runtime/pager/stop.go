@@ -1,0 +1,157 @@
+package pager
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+)
+
+var errStopped = errors.New("pager: the pager has stopped")
+
+// ErrOwed is Serve's error where pages are owed that can neither be had nor
+// poisoned, and the process could not be killed: the userfaultfd is open, and
+// the caller's ([Pager.File]), since closing it would let the threads that wait
+// find zeros.
+var ErrOwed = errors.New("pager: pages are owed, and the userfaultfd was left open for them")
+
+// finish ends what the pager began, and does with the userfaultfd what is right
+// for why it ends.
+func (p *Pager) finish(why error) error {
+	defer func() {
+		p.events.close()
+		close(p.ended)
+	}()
+	p.fetches.close()
+	var byContext *stopped
+	switch {
+	case why == errEnded, p.processEnded():
+		p.work.Wait()
+		p.file.Close()
+		p.file = nil
+		return nil
+	case !errors.As(why, &byContext):
+		p.work.Wait()
+		return why
+	case p.cfg.OnStop == HandOver:
+		p.work.Wait()
+		return byContext.cause
+	}
+	return p.letGo(byContext.cause)
+}
+
+// letGo poisons what is not there, so that nothing is owed, unregisters the
+// memory and closes the userfaultfd. It returns why, if all went well.
+func (p *Pager) letGo(why error) error {
+	p.poisoning = true
+	out := p.poisonOwed()
+	p.work.Wait()
+	switch {
+	case out == gone:
+	case p.stats.unpaid.Load() > 0:
+		if p.cfg.NoPoison != KillProcess || p.process == nil {
+			return fmt.Errorf("%w: %w", ErrOwed, why)
+		}
+		p.process.await()
+	case out != done:
+		return fmt.Errorf("%w: %w", ErrOwed, why)
+	default:
+		p.unregister()
+	}
+	p.file.Close()
+	p.file = nil
+	return why
+}
+
+// poisonOwed poisons all pages that are untouched, and pays for all others that
+// somebody waits for. It goes on until nothing is owed, or the process has
+// ended.
+func (p *Pager) poisonOwed() outcome {
+	wait, start, told := 50*time.Microsecond, time.Now(), false
+	for {
+		p.order.beginRead()
+		p.drain()
+		p.resolveAll()
+		out, err := p.poisonAll()
+		owed := len(p.later) > 0 || p.unread
+		p.order.endRead()
+		switch {
+		case out == failed:
+			p.log.Error("pager: what is owed could not be poisoned", "error", err)
+			return failed
+		case out == gone || out == done && !owed:
+			return out
+		case p.processEnded():
+			return gone
+		}
+		if !told && time.Since(start) > 10*time.Second {
+			told = true
+			p.log.Warn("pager: the served process's address space has been changing for 10 seconds; until it is done, what is owed cannot be poisoned")
+		}
+		time.Sleep(wait)
+		wait = min(2*wait, 10*time.Millisecond)
+	}
+}
+
+// poisonAll poisons all untouched pages, in long runs.
+func (p *Pager) poisonAll() (out outcome, err error) {
+	canPoison := p.file.Features()&userfaultfd.FeaturePoison != 0
+	for i := range p.space.segments {
+		s := &p.space.segments[i]
+		if s.b.vacant {
+			continue
+		}
+		page, to := s.pages()
+		for page < to {
+			page = s.b.states.next(page, to, Untouched)
+			if page == to {
+				break
+			}
+			end := s.b.states.runEnd(page, to)
+			if !canPoison {
+				p.unpayable(userfaultfd.Range{Start: s.addrOf(page), Len: uint64(end-page) * s.b.pageSize}, errStopped)
+				return done, nil
+			}
+			if page, out, err = p.put(opPoison, s, page, end, nil); out == unreadable {
+				out = failed
+			}
+			if out != done {
+				return out, err
+			}
+		}
+	}
+	return done, nil
+}
+
+// unregister lets the memory go: what is missing then is zeros, which is what
+// pages that were discarded are.
+func (p *Pager) unregister() {
+	p.order.beginRead()
+	defer p.order.endRead()
+	for _, s := range p.space.segments {
+		r := userfaultfd.Range{Start: s.start, Len: s.end - s.start}
+		if err := p.file.Unregister(r); err != nil {
+			p.wake(r)
+		}
+	}
+	// Whoever has another descriptor reads no events of ours, and madvise(2)
+	// waits for its own to be read.
+	p.drain()
+}
+
+// processEnded reports whether the pidfd tells so.
+func (p *Pager) processEnded() bool { return p.process != nil && p.process.ended() }
+
+// lives asks the kernel whether the process still has its address space. What it
+// is asked for is impossible: there is nothing at the address.
+func (p *Pager) lives() bool {
+	p.order.beginInstall()
+	defer p.order.endInstall()
+	size := uint64(p.systemPage)
+	if p.space.find(size) != nil {
+		return true
+	}
+	_, err := p.file.Zeropage(userfaultfd.Range{Start: size, Len: size}, 0)
+	return !isGone(err)
+}

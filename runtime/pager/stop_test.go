@@ -1,0 +1,197 @@
+package pager
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
+)
+
+func TestStoppingPoisonsWhatIsOwed(t *testing.T) {
+	eachKind(t, 6, func(t *testing.T, s *served, regions []Region) {
+		size := s.memory.PageSize
+		_, stop := s.serveUntil(Config{Regions: regions})
+		s.want(offsets(0, size), "read 0 2")
+		if s.memory.Shared {
+			s.want("ok", "punch 1 2")
+		} else {
+			s.want("ok", "discard 1 2")
+		}
+		if err := stop(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v", err)
+		}
+		s.want(offsets(0)+" zero zero sigbus sigbus sigbus", "read 0 6")
+	})
+}
+
+func TestStoppingPoisonsThePageThatSomebodyWaitsFor(t *testing.T) {
+	s := startServed(t, "anonymous", 2, allEvents, missing)
+	reading, release := make(chan struct{}, 2), make(chan struct{})
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		reading <- struct{}{}
+		<-release
+		return pattern{}.ReadAt(p, off)
+	})
+	_, stop := s.serveUntil(Config{Regions: s.region(source)})
+	read := s.begin("read 0 1")
+	<-reading
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	// It does not wait for the source.
+	if got := s.result(read, "read"); got != "sigbus" {
+		t.Errorf("the page holds %s, want sigbus", got)
+	}
+	close(release)
+	if err := <-stopped; !errors.Is(err, context.Canceled) {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestStoppingHandsOver(t *testing.T) {
+	eachKind(t, 6, func(t *testing.T, s *served, regions []Region) {
+		size := s.memory.PageSize
+		reading, release := make(chan struct{}), make(chan struct{})
+		regions[0].Source = sourceFunc(func(p []byte, off int64) (int, error) {
+			if off == int64(5*size) {
+				close(reading)
+				<-release
+				return 0, errors.New("too late")
+			}
+			return pattern{}.ReadAt(p, off)
+		})
+		p, stop := s.serveUntil(Config{Regions: regions, OnStop: HandOver})
+		s.want(offsets(0, size), "read 0 2")
+		if s.memory.Shared {
+			s.want("ok", "punch 1 2")
+		} else {
+			s.want("ok", "discard 1 2")
+		}
+		s.want("ok", "move 4 2")
+		waits := s.begin("read 5 1")
+		<-reading
+		stopped := make(chan error, 1)
+		go func() { stopped <- stop() }()
+		time.Sleep(10 * time.Millisecond)
+		close(release)
+		if err := <-stopped; !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v", err)
+		}
+		stored, err := json.Marshal(p.Pages())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var resume []Run
+		if err := json.Unmarshal(stored, &resume); err != nil {
+			t.Fatal(err)
+		}
+		if s.file = p.File(); s.file == nil {
+			t.Fatal("File is nil")
+		}
+		regions[0].Source = pattern{}
+		_, stop = s.serveUntil(Config{Regions: regions, Resume: resume})
+		if got := s.result(waits, "read"); got != offsets(5*size) {
+			t.Errorf("the page that was waited for holds %s", got)
+		}
+		s.want(offsets(0)+" zero zero "+offsets(3*size, 4*size, 5*size), "read 0 6")
+		stop()
+	})
+}
+
+func TestTheEndOfTheProcessEndsServe(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		name := "which a pidfd tells"
+		if !known {
+			name = "which nobody tells"
+		}
+		t.Run(name, func(t *testing.T) {
+			s := startServed(t, "anonymous", 2, allEvents, missing)
+			cfg := Config{Regions: s.region(pattern{})}
+			if known {
+				cfg.Process = s.pidfd
+			}
+			p, stop := s.serveUntil(cfg)
+			s.want("0", "read 0 1")
+			if known {
+				s.cmd.Process.Kill()
+			} else {
+				s.begin("exit")
+			}
+			uffdtest.Eventually(t, "the end of Serve", p.hasEnded)
+			if err := stop(); err != nil {
+				t.Errorf("Serve: %v", err)
+			}
+		})
+	}
+}
+
+func TestServeServesOnce(t *testing.T) {
+	s := startServed(t, "anonymous", 1, allEvents, missing)
+	p := s.serve(Config{Regions: s.region(nil)})
+	s.want("zero", "read 0 1")
+	if err := p.Serve(context.Background()); err == nil {
+		t.Error("a second Serve did not fail")
+	}
+}
+
+func (p *Pager) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Nothing is left of a pager that has ended.
+func TestTenThousandPagers(t *testing.T) {
+	n := 10000
+	if testing.Short() {
+		n = 300
+	}
+	needFeatures(t, userfaultfd.FeaturePoison)
+	m, err := memory.Map(memory.Anonymous, 16<<12, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	f, pidfd := tempFile(t, 4), self(t)
+	round := func() {
+		file, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeaturePoison})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.Register(m.Range(), missing); err != nil {
+			t.Fatal(err)
+		}
+		p, err := New(file, Config{Regions: []Region{{Range: m.Range(), Source: f}}, Process: pidfd, Events: func(Event) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(50*time.Microsecond, cancel)
+		if err := p.Serve(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if err := memory.Discard(m.Range()); err != nil { // the poison
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		round()
+	}
+	before := resources(t)
+	for range n {
+		round()
+	}
+	after := resources(t)
+	for i, what := range []string{"goroutines", "threads", "descriptors", "mappings"} {
+		if after[i] > before[i]+10 {
+			t.Errorf("%d %s before, %d after %d pagers", before[i], what, after[i], n)
+		}
+	}
+}
