@@ -36,14 +36,10 @@ type verdict struct {
 // try runs the generator over a header and judges what comes of it.
 func (j *judge) try(gen, dir, header string) *verdict {
 	v := &verdict{header: header}
-	if _, errs, err := j.run(preamble(header), "-fsyntax-only"); err != nil {
-		v.skipped = fmt.Errorf("%w: %s", err, errs)
-		return v
-	}
 	if v.failure = os.MkdirAll(dir, 0o755); v.failure != nil {
 		return v
 	}
-	args := []string{"-sysroot", j.sysroot, "-arch", j.compiler.Arch, "-pkg", "swept", "-o", dir, header}
+	args := []string{"-sysroot", j.sysroot, "-older", "-arch", j.compiler.Arch, "-pkg", "swept", "-o", dir, header}
 	goFile := filepath.Join(dir, "zswept_linux_"+j.compiler.Arch+".go")
 	os.Remove(goFile) // of another header, with which this one would be compared
 	cmd := exec.Command(gen, args...)
@@ -56,6 +52,7 @@ func (j *judge) try(gen, dir, header string) *verdict {
 	}
 	if err != nil {
 		v.refused = strings.ReplaceAll(strings.TrimSpace(strings.TrimPrefix(stderr.String(), "gen: ")), j.sysroot+"/", "")
+		v.skipped = j.refuses(header)
 		return v
 	}
 	v.broken = compiles(goFile, j.compiler.Arch)
@@ -71,12 +68,23 @@ func (j *judge) try(gen, dir, header string) *verdict {
 	c := claim(&m)
 	truth, err := j.truth(header, filepath.Base(dir)+".o", c)
 	if err != nil {
-		v.failure = err
+		if v.skipped = j.refuses(header); v.skipped == nil {
+			v.failure = err
+		}
 		return v
 	}
 	v.compared, v.omitted, v.ioctls = len(c.facts), len(m.Omitted), len(m.Ioctls)
 	v.wrong = c.differences(truth)
 	return v
+}
+
+// refuses returns why the compiler does not take a header alone.
+func (j *judge) refuses(header string) error {
+	_, errs, err := j.run(preamble(header), "-fsyntax-only")
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, errs)
+	}
+	return nil
 }
 
 // compiles returns what the Go compiler's type checker for an architecture has

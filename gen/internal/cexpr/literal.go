@@ -1,6 +1,7 @@
 package cexpr
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,7 @@ func (p *parser) number(t ctoken.Token) Value {
 	}
 	long := strings.Count(suffix, "l")
 	unsignedOnly := strings.Contains(suffix, "u")
-	if strings.Trim(suffix, "l") != "" && strings.Trim(suffix, "l") != "u" || long > 2 || strings.Contains(t.Text, "lL") || strings.Contains(t.Text, "Ll") {
+	if !slices.Contains(suffixes, suffix) || strings.Contains(t.Text, "lL") || strings.Contains(t.Text, "Ll") {
 		p.at--
 		p.fail("no suffix of an integer")
 	}
@@ -51,10 +52,13 @@ func (p *parser) number(t ctoken.Token) Value {
 	panic("unreachable")
 }
 
+// suffixes are those of integers, in lower case.
+var suffixes = []string{"", "u", "l", "ul", "lu", "ll", "ull", "llu"}
+
 func isFloat(s string) bool {
-	s = strings.TrimRight(strings.ToLower(s), "fld")
-	_, err := strconv.ParseFloat(s, 64)
-	return err == nil
+	s = strings.ToLower(s)
+	_, err := strconv.ParseFloat(strings.TrimRight(s, "fld"), 64)
+	return err == nil && strings.ContainsAny(s, ".ep")
 }
 
 // character returns the value of a character constant, which may have up to

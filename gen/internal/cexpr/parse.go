@@ -384,7 +384,7 @@ func (p *parser) chooseExpr() Value {
 
 // swap reads the operand of a builtin that reverses the bytes of an integer.
 func (p *parser) swap(builtin string) Value {
-	t := map[string]*ctype.Type{"__builtin_bswap16": p.Types.UShort, "__builtin_bswap32": p.Types.UInt, "__builtin_bswap64": p.Types.ULLong}[builtin]
+	t := map[string]*ctype.Type{"__builtin_bswap16": p.Types.UShort, "__builtin_bswap32": p.Types.UInt, "__builtin_bswap64": p.Types.UInt64}[builtin]
 	p.expect("(")
 	v := p.convert(p.rvalue(p.expression()), t)
 	p.expect(")")

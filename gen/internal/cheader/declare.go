@@ -397,6 +397,9 @@ func (s *scope) members(r *record, d *cc.StructDeclaration) error {
 			if name, f.Type, err = s.declarator(sd.Declarator, base); err != nil {
 				return err
 			}
+			if name.Is(":") {
+				name.Text = "" // see paddingName
+			}
 			f.Name = name.Text
 		}
 		from := at

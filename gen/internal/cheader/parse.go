@@ -2,6 +2,7 @@ package cheader
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,9 @@ func (d *declarations) parse(a *arch) (tree *cc.TranslationUnit, err error) {
 	blank := d.expressions()
 	for i, t := range d.tokens {
 		switch {
+		case t.Is(":") && blank[i+1] && d.enumBefore(i):
+			// Without a name, this would be an enum with a type of its own.
+			b.WriteString(paddingName + " :")
 		case !blank[i]:
 			b.WriteString(t.Text)
 		case !blank[i-1]:
@@ -66,8 +70,9 @@ func (d *declarations) expressions() []bool {
 		case "=":
 			end = d.endOfExpression(i + 1)
 		case ":":
-			if i > 1 && !d.tokens[i-1].Is("enum") && !d.tokens[i-2].Is("enum") {
-				end = d.endOfExpression(i + 1)
+			end = d.endOfExpression(i + 1)
+			if d.enumBefore(i) && slices.ContainsFunc(d.tokens[i:end], func(t ctoken.Token) bool { return t.Is("{") }) {
+				end = i // the enum's own type
 			}
 		}
 		for i++; i < end; i++ {
@@ -76,6 +81,15 @@ func (d *declarations) expressions() []bool {
 		i--
 	}
 	return blank
+}
+
+// paddingName is what the parser sees as the name of a bit-field of an enum
+// that has none; its place is the colon's.
+const paddingName = markPrefix + "padding"
+
+// enumBefore reports whether an enum and its tag, if any, stand before a token.
+func (d *declarations) enumBefore(i int) bool {
+	return i > 0 && d.tokens[i-1].Is("enum") || i > 1 && d.tokens[i-2].Is("enum")
 }
 
 // endOfExpression returns the comma, semicolon or bracket that ends what begins

@@ -91,7 +91,7 @@ type Types struct {
 	Long, ULong, LLong, ULLong *Type
 	Int128, UInt128            *Type // nil where there are none
 	Float, Double, LongDouble  *Type
-	Size, PtrDiff              *Type
+	Size, PtrDiff, UInt64      *Type
 }
 
 // New returns the types of an architecture.
@@ -122,6 +122,10 @@ func New(m *Model) *Types {
 		t.Int128 = integer("__int128", rankInt128, 16, true)
 		t.UInt128 = integer("unsigned __int128", rankInt128, 16, false)
 		t.Int128.align, t.UInt128.align = m.Int128, m.Int128
+	}
+	t.UInt64 = t.ULLong
+	if m.Long == 8 {
+		t.UInt64 = t.ULong
 	}
 	t.Size, t.PtrDiff = t.UInt, t.Int
 	if m.Pointer == 8 {
