@@ -9,7 +9,7 @@ ARCHES = 386 amd64 arm arm64 loong64 mips64le ppc64le riscv64 s390x
 # The headers that the bindings are generated from.
 UAPI = linux/userfaultfd.h linux/fs.h
 
-.PHONY: all help generate check kernel poison test lint verify vm results bench fuzz
+.PHONY: all help generate check kernel poison test lint verify sweep vm results bench fuzz
 
 all: generate poison ## regenerate the bindings, and poison a page before your eyes (the default)
 
@@ -58,6 +58,9 @@ vm: ## boot kernels and run the live tests in them; KERNELS=DIR for images of yo
 
 results: ## make vm, and write what came of it to verify/RESULTS.md
 	@$(VM) -results verify/RESULTS.md $(ARGS) $(PKGS)
+
+sweep: ## every kernel header of four releases through the generator, compared with gcc on four architectures; writes verify/SWEEP.md; ARGS='-h'
+	@$(GO) run ./verify/sweep -release 7.3,6.12,6.1,5.10 -results verify/SWEEP.md $(ARGS)
 
 bench: ## run every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem work

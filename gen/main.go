@@ -54,8 +54,13 @@
 //	//go:generate go run github.com/zuffd/uffd/gen -sysroot /usr/include -pkg kvm linux/kvm.h
 //
 // go generate writes zkvm_linux_amd64.go and zkvm_linux_arm64.go, which need
-// the standard library alone. The directory examples has two such packages.
-// Several headers give one package: what they have alike is there once, and a
+// the standard library alone:
+//
+//	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+//	...
+//	version, _, errno := syscall.Syscall(syscall.SYS_IOCTL, kvm.Fd(), KVM_GET_API_VERSION, 0)
+//
+// testdata/examples has programs that do this to /dev/kvm and /dev/fuse. Several headers give one package: what they have alike is there once, and a
 // constant that they do not agree on is left out.
 //
 // A package has what the named headers define, and the types that those need.

@@ -11,7 +11,6 @@ import (
 // What a sweep may find at most.
 const (
 	maxRefused   = 5
-	maxTime      = 300 * time.Millisecond
 	maxMegabytes = 64
 )
 
@@ -23,7 +22,7 @@ type outcome struct {
 	skipped, refused, wrong, broken []*verdict
 	failures                        []*verdict
 	times                           []time.Duration
-	slow                            []*verdict
+	large                           []*verdict
 	total                           time.Duration
 	megabytes                       float64
 }
@@ -40,8 +39,8 @@ func (o *outcome) add(v *verdict) {
 	o.omitted += v.omitted
 	o.ioctls += v.ioctls
 	o.megabytes = max(o.megabytes, v.megabytes)
-	if v.time > maxTime || v.megabytes > maxMegabytes {
-		o.slow = append(o.slow, v)
+	if v.megabytes > maxMegabytes {
+		o.large = append(o.large, v)
 	}
 	switch {
 	case v.failure != nil:
@@ -74,8 +73,8 @@ func (o *outcome) failed() error {
 		return fmt.Errorf("linux %s, %s: %d headers wrong, %d whose Go does not compile", o.release, o.arch, len(o.wrong), len(o.broken))
 	case len(o.refused) > maxRefused:
 		return fmt.Errorf("linux %s, %s: %d headers refused", o.release, o.arch, len(o.refused))
-	case len(o.slow) > 0:
-		return fmt.Errorf("linux %s, %s: %s took %v and %.0f MiB", o.release, o.arch, o.slow[0].header, o.slow[0].time, o.slow[0].megabytes)
+	case len(o.large) > 0:
+		return fmt.Errorf("linux %s, %s: %s took %.0f MiB", o.release, o.arch, o.large[0].header, o.large[0].megabytes)
 	}
 	return nil
 }
@@ -92,9 +91,6 @@ func (o *outcome) print(w io.Writer) {
 	}
 	for _, v := range o.failures {
 		fmt.Fprintf(w, "  failed %s: %v\n", v.header, v.failure)
-	}
-	for _, v := range o.slow {
-		fmt.Fprintf(w, "  slow %s: %v, %.0f MiB\n", v.header, v.time, v.megabytes)
 	}
 	for _, v := range o.wrong {
 		fmt.Fprintf(w, "  wrong %s: %d: %s\n", v.header, len(v.wrong), strings.Join(v.wrong[:min(len(v.wrong), 8)], "\n    "))
