@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/zuffd/uffd/gen/internal/cheader"
 	"github.com/zuffd/uffd/gen/internal/golang"
@@ -45,6 +48,31 @@ func BenchmarkArchitecture(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkDeclarations reads headers of three sizes: what a declaration costs
+// is to be the same in all of them.
+func BenchmarkDeclarations(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var text strings.Builder
+			for i := range n / 4 {
+				fmt.Fprintf(&text, "#define CONSTANT_%d (%d << 2)\nstruct s_%d { int a; char b[%d]; };\nenum e_%d { E_%d };\ntypedef struct s_%d *t_%d;\n", i, i, i, i%100+1, i, i, i, i)
+			}
+			s := cheader.NewSysroot("large", fstest.MapFS{"large.h": {Data: []byte(text.String())}})
+			b.ReportAllocs()
+			for b.Loop() {
+				m, err := cheader.Parse(s, nil, "amd64", "large.h")
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, _, err := golang.Render(m, "large"); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/declaration")
+		})
+	}
 }
 
 // godefs asks for what Debian 12's headers have of the structs and requests.
