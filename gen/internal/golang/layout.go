@@ -233,7 +233,7 @@ func (l *layouter) raise(g *goStruct) {
 		return
 	}
 	for _, b := range []*types.Basic{types.Typ[types.Uint64], types.Typ[types.Uint32], types.Typ[types.Uint16]} {
-		if align := l.sizes.Alignof(b); align <= g.c.Align {
+		if align := l.sizes.Alignof(b); align <= g.c.Align && align == l.sizes.Sizeof(b) {
 			if align > g.align() {
 				g.fields = append([]goField{{typ: jen.Index(jen.Lit(0)).Id(b.Name()), align: align, note: "aligns the struct"}}, g.fields...)
 			}
