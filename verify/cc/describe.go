@@ -31,96 +31,95 @@ func (c Compiler) Describe(include []string, header string, part *regexp.Regexp)
 	}
 	left := func(name string) bool { return part != nil && !part.MatchString(name) }
 	m.Structs = slices.DeleteFunc(m.Structs, func(s abi.Struct) bool { return left(s.Name) })
-	if err := c.alignments(include, src, m.Structs); err != nil {
-		return nil, err
-	}
 	macros, bodies, err := c.macros(include, src, header)
 	if err != nil {
 		return nil, err
 	}
 	names = append(macros, slices.DeleteFunc(names, func(name string) bool { return slices.Contains(macros, name) })...)
 	names = c.integers(include, src, slices.DeleteFunc(names, left))
-	if m.Constants, err = c.constants(include, src, names); err != nil {
+	q := &questions{}
+	m.Constants = make([]abi.Constant, len(names))
+	for i, name := range names {
+		m.Constants[i].Name = name
+		q.ask(name, func(v uint64) { m.Constants[i].Value = abi.Unsigned(v) })
+		q.ask("("+name+") < 0", func(v uint64) {
+			if v == 1 {
+				m.Constants[i].Value = abi.Signed(int64(m.Constants[i].Value.Uint64()))
+			}
+		})
+	}
+	if err := q.ioctls(m, names, bodies); err != nil {
 		return nil, err
 	}
-	m.Ioctls, err = c.ioctls(include, src, names, bodies)
-	return m, err
+	q.alignments(m.Structs)
+	return m, q.answer(c, include, src)
 }
 
-// constants returns the values of macros, with their signs.
-func (c Compiler) constants(include []string, src string, names []string) ([]abi.Constant, error) {
-	var expressions []string
-	for _, name := range names {
-		expressions = append(expressions, name, "("+name+") < 0")
+// questions are C integer expressions, and what becomes of their values.
+type questions struct {
+	expressions []string
+	take        []func(uint64)
+}
+
+func (q *questions) ask(expression string, take func(v uint64)) {
+	q.expressions, q.take = append(q.expressions, expression), append(q.take, take)
+}
+
+func (q *questions) answer(c Compiler, include []string, src string) error {
+	values, err := c.Values(include, src, q.expressions)
+	for i, v := range values {
+		q.take[i](v)
 	}
-	values, err := c.Values(include, src, expressions)
-	if err != nil {
-		return nil, err
-	}
-	var all []abi.Constant
-	for i, name := range names {
-		value := abi.Unsigned(values[2*i])
-		if values[2*i+1] == 1 {
-			value = abi.Signed(int64(values[2*i]))
-		}
-		all = append(all, abi.Constant{Name: name, Value: value})
-	}
-	return all, nil
+	return err
 }
 
 // encoding matches the text of a macro that encodes an ioctl.
 var encoding = regexp.MustCompile(`^_IO(|R|W|WR)\((.*)\)$`)
 
-// ioctls returns those of the macros that are written as an ioctl.
-func (c Compiler) ioctls(include []string, src string, names []string, bodies map[string]string) ([]abi.Ioctl, error) {
-	var all []abi.Ioctl
-	var expressions []string
+// ioctls asks about those of the macros that are written as an ioctl, or as
+// another's name that is.
+func (q *questions) ioctls(m *abi.Model, names []string, bodies map[string]string) error {
+	m.Ioctls = make([]abi.Ioctl, 0, len(names)) // which is not to move
 	for _, name := range names {
 		body := bodies[name]
-		for range bodies { // which may be another's name, whose may be a third's
+		for range bodies {
 			if other, ok := bodies[body]; ok {
 				body = other
 			}
 		}
-		m := encoding.FindStringSubmatch(body)
-		if m == nil {
+		match := encoding.FindStringSubmatch(body)
+		if match == nil {
 			continue
 		}
-		args := strings.Split(m[2], ",")
-		size := "0"
-		i := abi.Ioctl{Name: name, Dir: map[string]string{"": "none", "R": "r", "W": "w", "WR": "rw"}[m[1]]}
-		if len(args) == 3 {
-			size = "sizeof(" + args[2] + ")"
-			i.Struct = strings.TrimPrefix(strings.TrimSpace(args[2]), "struct ")
-		} else if len(args) != 2 {
-			return nil, fmt.Errorf("%s: %s is not understood", name, body)
+		m.Ioctls = append(m.Ioctls, abi.Ioctl{Name: name, Dir: map[string]string{"": "none", "R": "r", "W": "w", "WR": "rw"}[match[1]]})
+		i := &m.Ioctls[len(m.Ioctls)-1]
+		args := strings.Split(match[2], ",")
+		if len(args) < 2 || len(args) > 3 {
+			return fmt.Errorf("%s: %s is not understood", name, body)
 		}
-		all = append(all, i)
-		expressions = append(expressions, args[0], args[1], size)
+		q.ask(args[0], func(v uint64) { i.Type = int64(v) })
+		q.ask(args[1], func(v uint64) { i.Nr = int64(v) })
+		if len(args) == 3 {
+			i.Struct = strings.TrimPrefix(strings.TrimSpace(args[2]), "struct ")
+			q.ask("sizeof("+args[2]+")", func(v uint64) { i.Size = int64(v) })
+		}
 	}
-	values, err := c.Values(include, src, expressions)
-	if err != nil {
-		return nil, err
-	}
-	for i := range all {
-		all[i].Type, all[i].Nr, all[i].Size = int64(values[3*i]), int64(values[3*i+1]), int64(values[3*i+2])
-	}
-	return all, nil
+	return nil
 }
 
-// alignments fills in what DWARF does not tell.
-func (c Compiler) alignments(include []string, src string, all []abi.Struct) error {
+// alignments asks for what DWARF does not tell, of types that C can name: the
+// way to others leads through a member without a name, which is named by its
+// number.
+func (q *questions) alignments(all []abi.Struct) {
 	unions := map[string]bool{}
 	for _, s := range all {
 		unions[s.Name] = s.Union
 	}
-	var asked []*abi.Struct
-	var expressions []string
 	for i := range all {
-		if promoted(all[i].Name) {
-			continue // C cannot name it
-		}
 		outer, rest, nested := strings.Cut(all[i].Name, ".")
+		if unnamed.MatchString(rest) {
+			continue
+		}
 		ctype := "struct " + outer
 		if unions[outer] {
 			ctype = "union " + outer
@@ -128,26 +127,11 @@ func (c Compiler) alignments(include []string, src string, all []abi.Struct) err
 		if nested {
 			ctype = fmt.Sprintf("__typeof__(((%s *)0)->%s)", ctype, rest)
 		}
-		asked = append(asked, &all[i])
-		expressions = append(expressions, "_Alignof("+ctype+")")
+		q.ask("_Alignof("+ctype+")", func(v uint64) { all[i].Align = int64(v) })
 	}
-	answers, err := c.Values(include, src, expressions)
-	for i, a := range answers {
-		asked[i].Align = int64(a)
-	}
-	return err
 }
 
-// promoted reports whether the way to a type leads through a member without a
-// name, which is named by its number, so that C cannot name the type.
-func promoted(designator string) bool {
-	for _, part := range strings.Split(designator, ".")[1:] {
-		if part[0] >= '0' && part[0] <= '9' {
-			return true
-		}
-	}
-	return false
-}
+var unnamed = regexp.MustCompile(`(^|\.)\d`)
 
 var (
 	lineMarker = regexp.MustCompile(`^# \d+ "(.*)"`)

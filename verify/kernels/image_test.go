@@ -17,7 +17,7 @@ import (
 
 // poke returns zeros with strings at offsets.
 func poke(at map[int]string) []byte {
-	b := make([]byte, headLen)
+	b := make([]byte, 0x10010)
 	for offset, s := range at {
 		copy(b[offset:], s)
 	}
@@ -84,14 +84,14 @@ func TestIdentify(t *testing.T) {
 		"refuses a packed riscv64":   {gzipped(t, riscv), "", 0, "gzip"},
 		"refuses gzip in gzip":       {gzipped(t, append(gzipped(t, arm64), arm64...)), "", 0, "gzip"},
 		"refuses a cut gzip":         {gzipped(t, arm64)[:12], "", 0, "EOF"},
-		"refuses a cut ELF":          {[]byte("\x7fELF\x02\x01"), "", 0, "ELF"},
+		"refuses a cut ELF":          {[]byte("\x7fELF\x02\x01"), "", 0, "EOF"},
 		"refuses an initramfs":       {[]byte("070701000002D1"), "", 0, "no kernel"},
 		"refuses an empty file":      {nil, "", 0, "no kernel"},
 		"refuses a cut x86 image":    {bzImage[:0x230], "", 0, "32-bit"},
 		"refuses a file of one byte": {[]byte("M"), "", 0, "no kernel"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			arch, page, err := identify(c.head)
+			arch, page, err := identify(bytes.NewReader(c.head))
 			if c.error != "" {
 				if err == nil || !strings.Contains(err.Error(), c.error) {
 					t.Errorf("got %q, %v, want an error with %q", arch, err, c.error)
@@ -115,7 +115,7 @@ func FuzzIdentify(f *testing.F) {
 		f.Add(head)
 	}
 	f.Fuzz(func(t *testing.T, head []byte) {
-		arch, _, err := identify(head)
+		arch, _, err := identify(bytes.NewReader(head))
 		if err == nil && !emulated(arch) {
 			t.Errorf("%q, which no machine is for", arch)
 		}

@@ -6,7 +6,6 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
@@ -53,25 +52,49 @@ func inside(image []byte) ([]byte, error) {
 
 // embedded returns the BTF in the first compressed image that lies anywhere in
 // a file. All that is tried has MaxImage bytes at most.
-func embedded(image []byte) ([]byte, error) {
+func embedded(file []byte) ([]byte, error) {
 	streams, left := 0, int64(MaxImage)
-	for at := range image {
-		if _, ok := format(image[at:]); !ok {
+	for at := range file {
+		open := opener(file[at:])
+		if open == nil {
 			continue
 		}
 		if streams++; streams > maxStreams || left <= 0 {
 			break
 		}
-		kernel, err := decompress(image[at:], left)
+		r, err := open(bytes.NewReader(file[at:]))
 		if err != nil {
 			continue
 		}
-		left -= int64(len(kernel))
-		if raw, err := inside(kernel); err == nil {
+		// What follows the compressed data is an error, and passed over: the
+		// BTF in an image is whole, or it is not.
+		image, _ := io.ReadAll(io.LimitReader(r, left))
+		r.Close()
+		left -= int64(len(image))
+		if raw, err := inside(image); err == nil {
 			return raw, nil
 		}
 	}
 	return nil, errNone
+}
+
+// opener returns what decompresses b, by its magic number, or nil.
+func opener(b []byte) func(io.Reader) (io.ReadCloser, error) {
+	switch {
+	case bytes.HasPrefix(b, []byte("\x1f\x8b\x08")):
+		return func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }
+	case bytes.HasPrefix(b, []byte("\x28\xb5\x2f\xfd")):
+		return func(r io.Reader) (io.ReadCloser, error) {
+			z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(MaxImage), zstd.WithDecoderMaxWindow(MaxImage), zstd.WithDecoderConcurrency(1))
+			if err != nil {
+				return nil, err
+			}
+			return z.IOReadCloser(), nil
+		}
+	case bytes.HasPrefix(b, []byte("\x02\x21\x4c\x18")):
+		return func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(lz4.NewReader(r)), nil }
+	}
+	return nil
 }
 
 func isELF(b []byte) bool { return bytes.HasPrefix(b, []byte(elf.ELFMAG)) }
@@ -86,11 +109,10 @@ func section(file []byte) ([]byte, error) {
 	if s == nil {
 		return nil, errNone
 	}
-	if s.Type == elf.SHT_NOBITS || s.Flags&elf.SHF_COMPRESSED != 0 || s.Offset > uint64(len(file)) || s.Size > uint64(len(file))-s.Offset {
-		return nil, errors.New("the section .BTF is not within the file")
-	}
-	if raw, ok := header(file[s.Offset:s.Offset+s.Size], 0); ok {
-		return raw, nil
+	if s.Flags&elf.SHF_COMPRESSED == 0 && s.Offset <= uint64(len(file)) {
+		if raw, ok := header(file[s.Offset:], 0); ok {
+			return raw, nil
+		}
 	}
 	return nil, errors.New("the section .BTF holds no BTF")
 }
@@ -105,13 +127,10 @@ func header(b []byte, minLen uint32) ([]byte, bool) {
 	if b[0] == 0xeb {
 		order = binary.BigEndian
 	}
-	if order.Uint16(b) != 0xeb9f || b[2] != 1 {
-		return nil, false
-	}
 	word := func(n int) uint64 { return uint64(order.Uint32(b[4*n:])) }
 	length, typeOff, typeLen, strOff, strLen := word(1), word(2), word(3), word(4), word(5)
 	end := length + max(typeOff+typeLen, strOff+strLen)
-	if length < 24 || length > 64 || typeLen < uint64(minLen) || end > uint64(len(b)) {
+	if order.Uint16(b) != 0xeb9f || b[2] != 1 || length < 24 || length > 64 || typeLen < uint64(minLen) || end > uint64(len(b)) {
 		return nil, false
 	}
 	return b[:end], true
@@ -133,47 +152,4 @@ func scan(image []byte) ([]byte, bool) {
 		}
 	}
 	return best, best != nil
-}
-
-// format returns how b is compressed, by its magic number.
-func format(b []byte) (string, bool) {
-	switch {
-	case bytes.HasPrefix(b, []byte("\x1f\x8b\x08")):
-		return "gzip", true
-	case bytes.HasPrefix(b, []byte("\x28\xb5\x2f\xfd")):
-		return "zstd", true
-	case bytes.HasPrefix(b, []byte("\x02\x21\x4c\x18")):
-		return "lz4", true
-	}
-	return "", false
-}
-
-// decompress returns what b holds, up to limit bytes. What follows the
-// compressed data is passed over.
-func decompress(b []byte, limit int64) ([]byte, error) {
-	var r io.Reader
-	name, _ := format(b)
-	switch name {
-	case "gzip":
-		z, err := gzip.NewReader(bytes.NewReader(b))
-		if err != nil {
-			return nil, err
-		}
-		z.Multistream(false)
-		r = z
-	case "zstd":
-		z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderMaxMemory(MaxImage), zstd.WithDecoderMaxWindow(MaxImage), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, err
-		}
-		defer z.Close()
-		r = z
-	case "lz4":
-		r = lz4.NewReader(bytes.NewReader(b))
-	}
-	image, err := io.ReadAll(io.LimitReader(r, limit))
-	if len(image) == 0 && err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return image, nil // the BTF in it is whole, or it is not
 }
