@@ -29,7 +29,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -57,52 +56,22 @@ func main() {
 }
 
 func run(ctx context.Context, w io.Writer, install bool) error {
-	missing := ensureCompilers(ctx, w, install)
+	if missing := cc.MissingPackages(); install && len(missing) > 0 {
+		fmt.Fprintln(w, debian.InstallLine(missing))
+		if err := debian.Install(ctx, missing); err != nil {
+			fmt.Fprintln(w, "not installed:", err) // the other oracles are asked all the same
+		}
+	}
 	all, err := claim.Load(ctx, ".")
 	if err != nil {
 		return err
 	}
-	var r report
+	var answers report
 	for _, ask := range oracles {
-		r.answers = append(r.answers, ask(ctx, ".", all)...)
+		answers = append(answers, ask(ctx, ".", all)...)
 	}
-	if len(missing) > 0 {
-		r.advice = installAdvice(missing)
+	if missing := cc.MissingPackages(); len(missing) > 0 {
+		defer fmt.Fprintf(w, "what is missing is Debian's %s: as root, %s\n", strings.Join(missing, " "), debian.InstallLine(missing))
 	}
-	return r.write(w)
-}
-
-// missingCompilers returns the Debian packages of the compilers that are not
-// installed.
-func missingCompilers() []string {
-	var packages []string
-	for _, c := range cc.Compilers {
-		if c.Missing() != nil {
-			packages = append(packages, c.Package)
-		}
-	}
-	return packages
-}
-
-// ensureCompilers installs the compilers that are missing, if it may, and
-// returns those that are missing then. Where it cannot, the other oracles are
-// asked all the same.
-func ensureCompilers(ctx context.Context, w io.Writer, install bool) []string {
-	missing := missingCompilers()
-	if !install || len(missing) == 0 {
-		return missing
-	}
-	fmt.Fprintln(w, debian.InstallLine(missing))
-	if err := debian.Install(ctx, missing); err != nil {
-		fmt.Fprintln(w, "not installed:", err)
-	}
-	return missingCompilers()
-}
-
-// installAdvice says how to get missing compilers, on Debian and elsewhere.
-func installAdvice(packages []string) string {
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return "missing are C compilers: Debian's packages of them, which other systems may name otherwise, are " + strings.Join(packages, " ")
-	}
-	return "to install what is missing, run as root: " + debian.InstallLine(packages)
+	return answers.write(w)
 }

@@ -10,19 +10,16 @@ import (
 	"github.com/zuffd/uffd/verify/claim"
 )
 
-// A report is all that was found.
-type report struct {
-	answers []claim.Answer
-	advice  string
-}
+// A report is all that was answered.
+type report []claim.Answer
 
 // write prints the report, and returns an error unless all is well.
-func (r *report) write(w io.Writer) error {
+func (r report) write(w io.Writer) error {
 	var compared, wrong, unasked, absent int
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "oracle\tasked about\tcomparisons\tdisagree\t")
 	kind := ""
-	for _, a := range r.answers {
+	for _, a := range r {
 		if a.Kind != kind {
 			kind = a.Kind
 			fmt.Fprintf(t, "%s\t\t\t\t\n", kind)
@@ -41,7 +38,7 @@ func (r *report) write(w io.Writer) error {
 	}
 	t.Flush()
 	fmt.Fprintln(w)
-	for _, a := range r.answers {
+	for _, a := range r {
 		for _, line := range a.Wrong {
 			fmt.Fprintf(w, "%s, %s: %s\n", a.Oracle, a.About, line)
 		}
@@ -52,9 +49,6 @@ func (r *report) write(w io.Writer) error {
 			fmt.Fprintf(w, "not asked: %s: %s: %v\n", a.Kind, a.Oracle, a.Unasked)
 		}
 	}
-	if r.advice != "" {
-		fmt.Fprintln(w, r.advice)
-	}
 	fmt.Fprintf(w, "%d comparisons with %s: %d disagree, %d not asked, %d not there\n", compared, r.asked(), wrong, unasked, absent)
 	if wrong > 0 || unasked > 0 {
 		return errors.New("the bindings are not verified")
@@ -63,11 +57,11 @@ func (r *report) write(w io.Writer) error {
 }
 
 // asked says who has answered, each once, however often it was asked.
-func (r *report) asked() string {
+func (r report) asked() string {
 	seen := map[string]bool{}
 	count := map[string]int{}
 	var kinds []string
-	for _, a := range r.answers {
+	for _, a := range r {
 		if a.Unasked != nil || a.Absent != "" {
 			continue
 		}

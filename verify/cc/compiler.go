@@ -42,15 +42,23 @@ func For(goarch string) (Compiler, bool) {
 	return Compilers[i], true
 }
 
-// Installed reports whether the compiler can be run.
-func (c Compiler) Installed() bool { return c.Missing() == nil }
-
 // Missing returns an error with what to install if the compiler cannot be run.
 func (c Compiler) Missing() error {
 	if _, err := exec.LookPath(c.Command[0]); err != nil {
 		return fmt.Errorf("%s is not installed (Debian's %s)", c.Command[0], c.Package)
 	}
 	return nil
+}
+
+// MissingPackages returns the Debian packages of the compilers that cannot be
+// run.
+func MissingPackages() (packages []string) {
+	for _, c := range Compilers {
+		if c.Missing() != nil {
+			packages = append(packages, c.Package)
+		}
+	}
+	return packages
 }
 
 // Version returns the first line that the compiler says of itself, or its name

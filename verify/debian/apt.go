@@ -18,12 +18,9 @@ import (
 	"strings"
 )
 
-// tools are the programs that are run.
-var tools = []string{"apt-get", "apt-cache", "apt-config", "dpkg", "dpkg-deb"}
-
-// available returns an error that says what to do if a tool is missing.
+// available returns an error that says what to do if a program is missing.
 func available() error {
-	for _, t := range tools {
+	for _, t := range []string{"apt-get", "apt-cache", "dpkg", "dpkg-deb"} {
 		if _, err := exec.LookPath(t); err != nil {
 			return fmt.Errorf("%w: Debian's packages can be had on Debian only; elsewhere give kernels of your own with KERNELS=DIR (make vm) or -dir DIR", err)
 		}

@@ -3,30 +3,10 @@
 //
 //	go run github.com/zuffd/uffd/verify/vm [flags] [packages]
 //
-// It works in any Go module. In the directory of one,
-//
-//	vm -kernels amd64/6.12,arm64/newest ./...
-//
-// runs all of its tests on two kernels and prints a table. The kernels are
-// Debian's stock ones, fetched through the machine's own apt configuration into
-// a cache (see package debian), or with -dir the images of a directory: -list
-// lists them. A guest has nothing but an init, which is root, and the test
-// binaries, static and built without cgo, which it runs one after the other:
-//
-//   - Each runs in a directory of its own, in which the package's testdata is,
-//     as with go test, and which can be written. There are /dev, /proc, /sys,
-//     /tmp and /dev/shm, and some huge pages. There is no network, no shell, no
-//     Go and no C compiler.
-//   - C programs that tests need travel along: each testdata/*.c is built by
-//     the host's compiler for the guest, statically, in the directory of the
-//     package, with the flags that a line of its comment that begins with
-//     "cflags:" says. The variable TEST_PROGRAMS names the directory that has
-//     them, each by its source's name without ".c": a test that finds it set
-//     takes the program from there instead of compiling it.
-//   - They run in short mode (-test.short), as emulated processors are 5 to 11
-//     times slower than the host's.
-//   - What a test says with [testing.T.Attr] is tabulated by -results: a row
-//     for each key, a column for each kernel.
+// It works in any Go module; README.md, beside this file, tells how, and what
+// tests find in a guest. The kernels are Debian's stock ones, fetched through
+// the machine's own apt configuration into a cache (see package debian), or
+// with -dir the images of a directory.
 //
 // Vm exits with 1 if a test failed, or a kernel did not run its tests to the
 // end.
@@ -118,12 +98,11 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	log := &lockedWriter{w: stderr}
 	args := []string{"-test.v=test2json", shortMode}
 	if o.run != "" {
 		args = append(args, "-test.run="+o.run)
 	}
-	r := &runner{log: log, some: o.run != "", builder: builder{packages: o.packages, dir: tmp, log: log, job: job{Args: args, Timeout: o.timeout}}}
+	r := &runner{log: stderr, some: o.run != "", builder: builder{packages: o.packages, dir: tmp, log: stderr, job: job{Args: args, Timeout: o.timeout}}}
 	if err := r.builder.ensure(ctx, chosen, o.install); err != nil {
 		return err
 	}
@@ -131,7 +110,7 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		if r.cache, err = debian.Open(); err != nil {
 			return err
 		}
-		if r.cache.Log = log; o.refresh {
+		if r.cache.Log = stderr; o.refresh {
 			r.cache.Forget()
 		}
 	}
@@ -145,7 +124,7 @@ const shortMode = "-test.short"
 
 // A runner runs tests on kernels.
 type runner struct {
-	log     io.Writer
+	log     io.Writer // for several goroutines, a line in each write
 	cache   *debian.Cache
 	some    bool // not all tests are run
 	builder builder
@@ -186,16 +165,4 @@ func hostVersions(ctx context.Context, chosen []kernels.Kernel) (all []string) {
 		}
 	}
 	return all
-}
-
-// lockedWriter is a writer for several goroutines.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }
