@@ -15,5 +15,11 @@ func wordMask(from, to int) uint64 {
 // spread returns a word of pages in one state.
 func spread(s PageState) uint64 { return uint64(s) * 0x5555555555555555 }
 
+// equalPages returns how many pages of a mask have no bit set in diff.
+func equalPages(diff, mask uint64) int {
+	const low = 0x5555555555555555
+	return bits.OnesCount64(^(diff | diff>>1) & low & mask)
+}
+
 // trailingPages returns how many pages come before the first set bit.
 func trailingPages(word uint64) int { return bits.TrailingZeros64(word) / 2 }

@@ -77,8 +77,9 @@
 // faults again when it is woken.
 //
 // A pager that ends in order leaves nothing owed. If Serve's context is done it
-// poisons what was not served, or hands over ([Config.OnStop]). It closes the
-// descriptor only after that.
+// poisons what was not served, or hands over ([Config.OnStop]); [Pager.Detach]
+// brings everything in and lets the memory go. It closes the descriptor only
+// after that.
 //
 // What the successor of a dead pager cannot know is which pages were there.
 // It need not: installing a page that is there fails with EEXIST. But it has

@@ -40,6 +40,7 @@ func (p *Pager) removed(r userfaultfd.Range) {
 			return
 		}
 		from, to := s.pages()
+		s.b.written.set(from, to, true)
 		if s.b.refetch {
 			s.b.states.set(from, to, Untouched)
 		} else {

@@ -90,6 +90,7 @@ func (p *Pager) untouched(f fault, s *segment, page int) {
 		p.cannot(f, s, page, errStopped)
 		return
 	}
+	p.ask(s, page)
 	if p.fetches.join(f.addr) {
 		p.stats.joined.Add(1)
 		return
@@ -111,6 +112,9 @@ func (p *Pager) minor(f fault, s *segment) {
 	page := s.pageOf(f.addr)
 	from, to := page, page+1
 	if !s.b.vacant {
+		if s.b.states.get(page) == Untouched {
+			p.ask(s, page)
+		}
 		from, to = p.around(f.addr, s, page)
 	}
 	p.pay(f, s, from, to, opContinue, nil)

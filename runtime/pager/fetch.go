@@ -123,6 +123,19 @@ func (q *fetches) end(f *fetch) {
 	q.free = append(q.free, f)
 }
 
+// claim begins a fetch by the caller, unless another has any of its pages.
+func (q *fetches) claim(f *fetch) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, g := range q.flight {
+		if g.r.Start < f.r.End() && f.r.Start < g.r.End() {
+			return false
+		}
+	}
+	q.flight = append(q.flight, f)
+	return true
+}
+
 // close ends the workers.
 func (q *fetches) close() {
 	q.mu.Lock()

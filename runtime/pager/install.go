@@ -40,8 +40,8 @@ func (p *Pager) put(o operation, s *segment, from, to int, data []byte) (next in
 	b := s.b
 	size := int(b.pageSize)
 	zeros := false
-	if o == opZero && (b.huge) {
-		// ZEROPAGE knows no huge pages.
+	if o == opZero && (b.huge || p.cfg.TrackWrites) {
+		// ZEROPAGE knows neither huge pages nor write-protection.
 		o, zeros = opCopy, true
 	}
 	step := to - from
@@ -117,12 +117,20 @@ func (p *Pager) issue(o operation, r userfaultfd.Range, data []byte) (n uint64, 
 	}
 	switch o {
 	case opCopy:
-		n, err := p.file.Copy(r.Start, data, 0)
+		mode := userfaultfd.CopyMode(0)
+		if p.cfg.TrackWrites {
+			mode = userfaultfd.CopyWP
+		}
+		n, err := p.file.Copy(r.Start, data, mode)
 		return uint64(n), err
 	case opZero:
 		return p.file.Zeropage(r, 0)
 	case opContinue:
-		return p.file.Continue(r, 0)
+		mode := userfaultfd.ContinueMode(0)
+		if p.cfg.TrackWrites {
+			mode = userfaultfd.ContinueWP
+		}
+		return p.file.Continue(r, mode)
 	default:
 		return p.file.Poison(r, 0)
 	}
@@ -179,6 +187,9 @@ func (p *Pager) unprotect(s *segment, addr uint64, access bool) outcome {
 	if access {
 		err = p.file.RWUnprotect(r, 0)
 	} else {
+		if page := s.pageOf(addr); !s.b.vacant {
+			s.b.written.set(page, page+1, true)
+		}
 		err = p.file.WriteUnprotect(r, 0)
 	}
 	switch cause(err) {

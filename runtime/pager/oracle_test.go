@@ -114,6 +114,17 @@ func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Dura
 	}
 	served := make(chan error, 1)
 	go func() { served <- p.Serve(context.Background()) }()
+	if random.IntN(2) == 0 {
+		populated := make(chan error, 1)
+		go func() { populated <- p.Populate(t.Context()) }()
+		defer func() {
+			select {
+			case <-populated:
+			case <-time.After(deadline):
+				t.Error("Populate does not return")
+			}
+		}()
+	}
 	o.conn.Write([]byte{1})
 	said, err := o.wait()
 	if err != nil {

@@ -56,6 +56,12 @@ type Config struct {
 	// mremap(2).
 	ZeroOutside bool
 
+	// TrackWrites installs every page write-protected, for [Pager.Written]. The
+	// memory is registered with userfaultfd.RegisterWP too; on a userfaultfd
+	// with FeatureWPAsync, writes cost no message. Pages of zeros take memory
+	// then.
+	TrackWrites bool
+
 	// Spin is for how long the pager polls for another message before it
 	// sleeps. It burns that much of a processor after every fault, up to all
 	// of it, and saves the tens of microseconds that waking another CPU
@@ -136,12 +142,13 @@ type Pager struct {
 	told      bool      // ... and the log knows
 	poisoning bool      // the pager ends, and poisons what it owes
 
-	streams streams
-	fetches fetches
-	doubts  doubts
-	stats   counters
-	events  *eventQueue
-	clock   latencies
+	streams    streams
+	fetches    fetches
+	doubts     doubts
+	stats      counters
+	populating atomic.Pointer[populating]
+	events     *eventQueue
+	clock      latencies
 
 	serving  atomic.Bool
 	stopping atomic.Pointer[error] // why; the reader is to end
@@ -234,6 +241,9 @@ func (c *Config) check(f *userfaultfd.File) error {
 	case c.NoPoison == KillProcess && c.Process == nil:
 		return errors.New("pager: Config.NoPoison is KillProcess, which takes Config.Process")
 	}
+	if c.TrackWrites && f.Features()&(userfaultfd.FeaturePagefaultFlagWP|userfaultfd.FeatureWPAsync) == 0 {
+		return errors.New("pager: Config.TrackWrites takes userfaultfd.FeatureWPAsync or FeaturePagefaultFlagWP")
+	}
 	return c.Readahead.check()
 }
 
@@ -259,6 +269,9 @@ func (p *Pager) addRegions() error {
 			return err
 		}
 		backings[i] = newBacking(i, r, c)
+		if p.cfg.TrackWrites && p.file.Features()&userfaultfd.FeatureWPAsync == 0 {
+			backings[i].written = newBitmap(backings[i].states.n)
+		}
 		seg := segment{r.Range.Start, r.Range.End(), backings[i], 0}
 		if p.cfg.Resume == nil {
 			if err := p.addSegment(seg); err != nil {

@@ -37,6 +37,9 @@ type Region struct {
 	// table only; the event is the same as for MADV_REMOVE, which punches a
 	// hole.
 	Refetch bool
+
+	// Recorder, if not nil, is told of what is asked for.
+	Recorder *Recorder
 }
 
 // check returns what is wrong with r.
@@ -71,6 +74,9 @@ type backing struct {
 	huge     bool // hugetlb: there is no ZEROPAGE
 	vacant   bool // memory was moved away from here: zeros, whose states nobody keeps
 	states   states
+	recorder *Recorder
+	asked    bitmap // pages that were asked for, if anybody wants to know
+	written  bitmap // since it was installed; nil if the kernel keeps account, or nobody
 }
 
 func newBacking(n int, r *Region, c *content) *backing {
@@ -78,6 +84,9 @@ func newBacking(n int, r *Region, c *content) *backing {
 		content: c, region: n, base: r.Offset, pageSize: uint64(r.PageSize),
 		shared: r.Shared, refetch: r.Refetch, huge: r.PageSize != os.Getpagesize(),
 		states: newStates(int(r.Range.Len / uint64(r.PageSize))),
+	}
+	if b.recorder = r.Recorder; b.recorder != nil {
+		b.asked = newBitmap(b.states.n)
 	}
 	if c != nil && c.sparse {
 		b.data = c.data.pages(b.base, int64(b.pageSize))

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Serve serves faults until the process ends, or ctx is done. It returns nil in the
-// first case and ctx's cause in the second, once nothing is owed any more (see
-// [Config.OnStop]), nothing of the pager runs, and those of the process's children
-// have ended too. Any other error is a failure
+// Serve serves faults until the process ends, [Pager.Detach] is done, or ctx is. It
+// returns nil in the first two cases and ctx's cause in the third, once nothing is
+// owed any more (see [Config.OnStop]), nothing of the pager runs, and those of the
+// process's children have ended too. Any other error is a failure
 // to read messages, or to pay what is owed; the userfaultfd is open then, and
 // the caller's ([Pager.File]).
 //
@@ -65,7 +65,8 @@ func (f *family) leave(p *Pager) {
 
 // Why a pager stops.
 var (
-	errEnded = errors.New("pager: the served process has ended")
+	errEnded    = errors.New("pager: the served process has ended")
+	errDetached = errors.New("pager: detached")
 )
 
 // stopped is the end of Serve's context.

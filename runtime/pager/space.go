@@ -232,6 +232,7 @@ func (s *space) clone() space {
 		if backings[b] == nil {
 			own := *b
 			own.states = b.states.clone()
+			own.written, own.asked = b.written.clone(), b.asked.clone()
 			backings[b] = &own
 		}
 		c.segments[i].b = backings[b]

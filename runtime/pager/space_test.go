@@ -174,6 +174,15 @@ func TestStates(t *testing.T) {
 		if got := s.next(page, limit, state); got != next {
 			t.Fatalf("next(%d, %d, %v) is %d, want %d", page, limit, state, got, next)
 		}
+		count := 0
+		for _, x := range want[page:limit] {
+			if x == state {
+				count++
+			}
+		}
+		if got := s.count(page, limit, state); got != count {
+			t.Fatalf("count(%d, %d, %v) is %d, want %d", page, limit, state, got, count)
+		}
 		if c := s.clone(); c.get(page) != want[page] {
 			t.Fatal("a clone differs")
 		}

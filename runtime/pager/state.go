@@ -98,6 +98,17 @@ func (s *states) next(page, limit int, state PageState) int {
 	return limit
 }
 
+// count returns how many pages from from to to are in that state.
+func (s *states) count(from, to int, state PageState) (n int) {
+	pattern := spread(state)
+	for from < to {
+		next := min(to, (from/pagesPerWord+1)*pagesPerWord)
+		n += equalPages(s.words[from/pagesPerWord].Load()^pattern, wordMask(from, next))
+		from = next
+	}
+	return n
+}
+
 // clone returns a copy. Nobody may set states meanwhile.
 func (s *states) clone() states {
 	c := newStates(s.n)

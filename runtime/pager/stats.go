@@ -78,6 +78,7 @@ type counters struct {
 	done                                      [operations]atomic.Uint64 // bytes
 	reads, failures, unpaid                   atomic.Uint64
 	removes, unmaps, remaps, forks, lost      atomic.Uint64
+	put                                       atomic.Uint64 // pages, in the background
 }
 
 // count counts a fault that was read.

@@ -31,6 +31,8 @@ func (p *Pager) finish(why error) error {
 		p.file.Close()
 		p.file = nil
 		return nil
+	case why == errDetached:
+		return p.letGo(nil)
 	case !errors.As(why, &byContext):
 		p.work.Wait()
 		return why

@@ -1,0 +1,173 @@
+package pager
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// A Cache holds chunks of sources that are dear to read: compressed ones, and
+// those across a network. Any number of pagers may share one.
+type Cache struct {
+	size int64
+
+	mu     sync.Mutex // held for moments, never while a source is read
+	used   int64
+	chunks map[chunkKey]*chunk
+	recent list.List // of chunks that are read, the last used first
+}
+
+// NewCache returns a cache of at most size bytes. What is lent or being read when
+// it is thrown out comes on top of that.
+func NewCache(size int64) *Cache {
+	return &Cache{size: size, chunks: make(map[chunkKey]*chunk)}
+}
+
+type chunkKey struct {
+	name any
+	size int
+	n    int64
+}
+
+type chunk struct {
+	key   chunkKey
+	ready chan struct{} // closed when it was read
+	data  []byte        // shorter at the end of the source
+	err   error
+	place *list.Element
+}
+
+// A CachedSource is a source whose chunks are in a cache. It lends those that are.
+type CachedSource struct {
+	cache  *Cache
+	source io.ReaderAt
+	name   any
+	size   int
+}
+
+// Source returns a source that reads another in chunks of so many bytes, each once
+// for all who want it, and keeps them. name says what the content is, to share
+// chunks among sources of the same: it is comparable, a digest say. Errors are not
+// kept.
+func (c *Cache) Source(source io.ReaderAt, name any, chunkSize int) (*CachedSource, error) {
+	if chunkSize <= 0 || chunkSize&(chunkSize-1) != 0 {
+		return nil, fmt.Errorf("pager: a chunk of %d bytes: it is a power of two", chunkSize)
+	}
+	return &CachedSource{c, source, name, chunkSize}, nil
+}
+
+// ReadAt reads from the cache, and into it.
+func (s *CachedSource) ReadAt(p []byte, off int64) (int, error) {
+	return s.ReadAtContext(context.Background(), p, off)
+}
+
+// ReadAtContext is ReadAt that does not wait for the reads of others when ctx is
+// done.
+func (s *CachedSource) ReadAtContext(ctx context.Context, p []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, errors.New("pager: a negative offset")
+	}
+	for n < len(p) {
+		at := off + int64(n)
+		data, err := s.chunk(ctx, at/int64(s.size))
+		if err != nil {
+			return n, err
+		}
+		from := int(at % int64(s.size))
+		if from >= len(data) {
+			return n, io.EOF
+		}
+		n += copy(p[n:], data[from:])
+	}
+	return n, nil
+}
+
+// Lend lends what the cache has of a chunk.
+func (s *CachedSource) Lend(off int64, n int) []byte {
+	if off < 0 {
+		return nil
+	}
+	c := s.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.chunks[chunkKey{s.name, s.size, off / int64(s.size)}]
+	if k == nil || k.place == nil {
+		return nil
+	}
+	c.recent.MoveToFront(k.place)
+	from := int(off % int64(s.size))
+	if from >= len(k.data) {
+		return nil
+	}
+	return k.data[from:min(from+n, len(k.data))]
+}
+
+// NextData asks the source where it has data, if it knows.
+func (s *CachedSource) NextData(off int64) (start, end int64, err error) {
+	if x, ok := s.source.(Sparse); ok {
+		return x.NextData(off)
+	}
+	if off >= maxOffset {
+		return 0, 0, io.EOF
+	}
+	return off, maxOffset, nil
+}
+
+// chunk returns a chunk's content, which it reads unless somebody else does.
+func (s *CachedSource) chunk(ctx context.Context, n int64) ([]byte, error) {
+	c, key := s.cache, chunkKey{s.name, s.size, n}
+	c.mu.Lock()
+	k := c.chunks[key]
+	if k == nil {
+		k = &chunk{key: key, ready: make(chan struct{})}
+		c.chunks[key] = k
+		c.mu.Unlock()
+		c.read(k, s.source)
+		return k.data, k.err
+	}
+	if k.place != nil {
+		c.recent.MoveToFront(k.place)
+	}
+	c.mu.Unlock()
+	select {
+	case <-k.ready:
+		return k.data, k.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// read reads a chunk, and makes room for it.
+func (c *Cache) read(k *chunk, source io.ReaderAt) {
+	data := make([]byte, k.key.size)
+	n, err := 0, errors.New("pager: the source panicked")
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		defer close(k.ready)
+		if err == nil && n < len(data) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			k.err = err
+			delete(c.chunks, k.key)
+			return
+		}
+		k.data = data[:n:n]
+		k.place = c.recent.PushFront(k)
+		c.used += int64(len(data))
+		for c.used > c.size && c.recent.Len() > 1 {
+			old := c.recent.Remove(c.recent.Back()).(*chunk)
+			old.place = nil
+			delete(c.chunks, old.key)
+			c.used -= int64(old.key.size)
+		}
+	}()
+	n, err = source.ReadAt(data, k.key.n*int64(k.key.size))
+	if n < 0 || n > len(data) {
+		n, err = 0, fmt.Errorf("pager: the source says that it read %d of %d bytes", n, len(data))
+	}
+}

@@ -1,0 +1,392 @@
+package pager
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+)
+
+// Populate brings in every page that is untouched, in the source's order, while
+// Serve serves faults, which go first: one waits for one install at most. It
+// returns when nothing is untouched, or with ctx's error, or, once all else is
+// in, with the error of a source: a page that cannot be had stays as it is, and is
+// poisoned when it is asked for. Holes of the file of an [InPlace] source stay
+// holes.
+func (p *Pager) Populate(ctx context.Context) error { return p.populate(ctx, false) }
+
+// Detach brings everything in, poisons what cannot be had, lets the memory go and
+// ends Serve: the process needs no pager from then on. It returns the error of
+// ctx, and of a source, as [Pager.Populate] does. With the former the pager goes
+// on.
+//
+// Children of the process have pagers of their own, which are not detached by
+// that.
+func (p *Pager) Detach(ctx context.Context) error {
+	err := p.populate(ctx, true)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	p.stop(errDetached)
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return err
+}
+
+// Progress is how far a pager has come.
+type Progress struct {
+	Done, Total uint64        // bytes that need no source any more, and all
+	Rate        float64       // bytes a second since Populate or Replay was called
+	Left        time.Duration // at that rate; 0 if none is known
+}
+
+// Progress returns how far the pager has come. It looks at the state of every
+// page, which takes about a millisecond for 100 GiB.
+func (p *Pager) Progress() Progress {
+	p.order.beginInstall()
+	defer p.order.endInstall()
+	var g Progress
+	for i := range p.space.segments {
+		s := &p.space.segments[i]
+		if s.b.vacant {
+			continue
+		}
+		from, to := s.pages()
+		left := s.b.states.count(from, to, Untouched)
+		if s.b.content != nil && s.b.inPlace {
+			holes := s.b.untouchedHoles(from, to)
+			left, to = left-holes, to-holes
+		}
+		g.Total += uint64(to-from) * s.b.pageSize
+		g.Done += uint64(to-from-left) * s.b.pageSize
+	}
+	if base := p.populating.Load(); base != nil {
+		if took := time.Since(base.begin).Seconds(); took > 0 && g.Done > base.done {
+			g.Rate = float64(g.Done-base.done) / took
+			g.Left = time.Duration(float64(g.Total-g.Done) / g.Rate * float64(time.Second))
+		}
+	}
+	return g
+}
+
+// populating is what rates are counted from.
+type populating struct {
+	begin time.Time
+	done  uint64
+}
+
+func (p *Pager) beginPopulating() {
+	p.populating.Store(nil)
+	p.populating.Store(&populating{time.Now(), p.Progress().Done})
+}
+
+// untouchedHoles returns how many pages from from to to are untouched, and zeros
+// in the source.
+func (b *backing) untouchedHoles(from, to int) (n int) {
+	for page := b.states.next(from, to, Untouched); page < to; page = b.states.next(page, to, Untouched) {
+		end := b.states.runEnd(page, to)
+		for page < end {
+			zeros, until := b.isZeros(page, end)
+			if zeros {
+				n += until - page
+			}
+			page = until
+		}
+	}
+	return n
+}
+
+func (p *Pager) populate(ctx context.Context, givesUp bool) error {
+	p.beginPopulating()
+	for {
+		p.order.beginInstall()
+		pieces := p.untouchedPieces()
+		p.order.endInstall()
+		before := p.stats.put.Load()
+		err := p.bring(ctx, pieces, givesUp)
+		// Memory may have moved meanwhile.
+		if err != nil || len(pieces) == 0 || p.stats.put.Load() == before {
+			return err
+		}
+	}
+}
+
+// Sizes of what is read, and installed, at once.
+const (
+	pieceSize   = 2 << 20   // of a source, and installed by one call if nobody faults
+	politeSize  = 128 << 10 // installed by one call while there are faults
+	longestZero = 64 << 20  // zeros, which take no time
+)
+
+// A piece is a run of addresses that a background worker brings in.
+type piece struct {
+	seg  segment // where it is, when it was looked at
+	rank int
+}
+
+func (a piece) before(b piece) int {
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.seg.b.region, b.seg.b.region), cmp.Compare(a.seg.page, b.seg.page))
+}
+
+// untouchedPieces returns pieces in which there are untouched pages, in the order
+// of the source. It is called under the order's lock.
+func (p *Pager) untouchedPieces() (all []piece) {
+	for _, s := range p.space.segments {
+		if s.b.vacant {
+			continue
+		}
+		page, to := s.pages()
+		for page < to {
+			if page = s.b.states.next(page, to, Untouched); page == to {
+				break
+			}
+			zeros, end := s.b.isZeros(page, to)
+			end = s.b.states.runEnd(page, end)
+			if zeros && s.b.content != nil && s.b.inPlace {
+				page = end // a hole in the memory itself
+				continue
+			}
+			size := uint64(pieceSize)
+			if zeros {
+				size = longestZero
+			}
+			// Cut where the source's pieces begin.
+			n := max(int((size-uint64(s.b.offset(page))%size)/s.b.pageSize), 1)
+			end = min(end, page+n)
+			all = append(all, piece{seg: segment{s.addrOf(page), s.addrOf(end), s.b, page}})
+			page = end
+		}
+	}
+	slices.SortStableFunc(all, piece.before)
+	return all
+}
+
+// bring has workers bring in pieces, and returns the first error.
+func (p *Pager) bring(ctx context.Context, pieces []piece, givesUp bool) error {
+	if p.isStopping() {
+		return p.whyStopped()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.sources, cancel)()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	for range min(p.backgroundWorkers(pieces), len(pieces)) {
+		wg.Go(func() {
+			w := &bringer{p: p, ctx: ctx, givesUp: givesUp}
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(pieces) {
+					return
+				}
+				if err := w.bring(pieces[i]); err != nil {
+					mu.Lock()
+					if first == nil {
+						first = err
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if p.isStopping() {
+		return p.whyStopped()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return first
+}
+
+// whyStopped returns the error of what was cut short by the pager's end: none, if
+// the process is gone.
+func (p *Pager) whyStopped() error {
+	why := *p.stopping.Load()
+	if why == errEnded {
+		return nil
+	}
+	return fmt.Errorf("pager: stopped: %w", why)
+}
+
+// backgroundWorkers returns how many pay. Copying is the kernel's work, of which
+// each takes a CPU, and one is to be left for faults; reading is mostly waiting.
+func (p *Pager) backgroundWorkers(pieces []piece) int {
+	for _, x := range pieces {
+		if c := x.seg.b.content; c != nil && c.lender == nil && !c.inPlace {
+			return p.cfg.Workers
+		}
+	}
+	return max(1, min(runtime.GOMAXPROCS(0)-1, 4))
+}
+
+// A bringer is a worker that brings pieces in.
+type bringer struct {
+	p       *Pager
+	ctx     context.Context
+	givesUp bool // poisons what cannot be had
+	buf     []byte
+	faults  uint64 // seen at the last install
+	polite  int    // how many installs are to be short yet
+}
+
+// size returns how many bytes to install by one call: few while there are faults.
+func (w *bringer) size() uint64 {
+	if n := w.p.stats.missing.Load() + w.p.stats.minor.Load(); n != w.faults {
+		w.faults, w.polite = n, 16
+	}
+	if w.polite > 0 {
+		w.polite--
+		return politeSize
+	}
+	return pieceSize
+}
+
+// bring brings in what of a piece is untouched, and still where it was.
+func (w *bringer) bring(x piece) error {
+	b := x.seg.b
+	page, to := x.seg.pages()
+	var first error
+	for page < to && w.ctx.Err() == nil {
+		if page = b.states.next(page, to, Untouched); page == to {
+			break
+		}
+		end := b.states.runEnd(page, to)
+		next, err := w.run(x.seg, page, end)
+		if err != nil && first == nil {
+			first = err
+		}
+		page = max(next, page+1)
+	}
+	return first
+}
+
+// run brings in the beginning of a run of untouched pages of s, and returns the
+// first page that it did not deal with.
+func (w *bringer) run(s segment, page, end int) (next int, err error) {
+	b := s.b
+	zeros, until := b.isZeros(page, end)
+	switch {
+	case zeros:
+		return w.install(s, page, until, opZero, nil)
+	case b.inPlace:
+		n := max(int(w.size()/b.pageSize), 1)
+		return w.install(s, page, min(until, page+n), opContinue, nil)
+	}
+	n := max(int(w.size()/b.pageSize), 1)
+	if b.lender != nil {
+		to := min(until, page+n)
+		if data := b.lend(b.offset(page), (to-page)*int(b.pageSize), int(b.pageSize)); len(data) > 0 {
+			next, err := w.install(s, page, page+len(data)/int(b.pageSize), opCopy, data)
+			if !errors.Is(err, errUnreadable) {
+				return next, err
+			}
+		}
+	}
+	return w.read(s, page, min(until, page+max(pieceSize/int(b.pageSize), 1)))
+}
+
+var errUnreadable = errors.New("pager: the memory that the source lent cannot be read")
+
+// install installs pages of s that are untouched yet and where they were, and
+// returns the first page that it did not deal with.
+func (w *bringer) install(s segment, page, end int, o operation, data []byte) (next int, err error) {
+	p, b := w.p, s.b
+	next = page
+	err = p.repeat(func() (outcome, error) {
+		for next < end {
+			at := p.space.find(s.addrOf(next))
+			if at == nil || at.b != b || at.pageOf(s.addrOf(next)) != next || b.states.get(next) != Untouched {
+				next++
+				continue
+			}
+			_, last := at.pages()
+			run := b.states.runEnd(next, min(end, last))
+			var part []byte
+			if data != nil {
+				part = data[(next-page)*int(b.pageSize) : (run-page)*int(b.pageSize)]
+			}
+			from := next
+			var out outcome
+			next, out, err = p.put(o, at, next, run, part)
+			p.stats.put.Add(uint64(next - from))
+			if out == unreadable && o == opContinue {
+				next++ // not in the page cache: a hole, or discarded just now
+				continue
+			}
+			if out == unreadable {
+				return unreadable, errUnreadable
+			}
+			if out != done {
+				return out, err
+			}
+		}
+		return done, nil
+	})
+	return next, err
+}
+
+// read reads pages and installs them. Faults of them join it.
+func (w *bringer) read(s segment, page, end int) (next int, err error) {
+	p, b := w.p, s.b
+	f := &fetch{userfaultfd.Range{Start: s.addrOf(page), Len: uint64(end-page) * b.pageSize}, b, page, page}
+	if !p.fetches.claim(f) {
+		// Somebody has faulted on one of them: leave it to its worker.
+		if end-page == 1 {
+			return end, nil
+		}
+		return w.halves(s, page, end)
+	}
+	if n := int(f.r.Len); len(w.buf) < n {
+		w.buf = make([]byte, n)
+	}
+	data := w.buf[:f.r.Len]
+	for tries := 1; ; tries++ {
+		if err = p.read(b.content, data, b.offset(page)); err == nil {
+			p.land(f, data)
+			p.stats.put.Add(uint64(end - page))
+			return end, nil
+		}
+		p.stats.failures.Add(1)
+		if end-page > 1 || tries >= p.cfg.Retry.Times || w.ctx.Err() != nil {
+			break
+		}
+		p.pause(p.cfg.Retry.Backoff << (tries - 1))
+	}
+	if end-page == 1 && w.givesUp && w.ctx.Err() == nil {
+		p.fail(f, err)
+		return end, err
+	}
+	// Who has joined faults again, and tells which page it wants.
+	p.order.beginInstall()
+	p.wake(f.r)
+	p.fetches.end(f)
+	p.order.endInstall()
+	if end-page == 1 || w.ctx.Err() != nil {
+		return end, err
+	}
+	return w.halves(s, page, end)
+}
+
+// halves reads pages in two parts, to find which of them cannot be had.
+func (w *bringer) halves(s segment, page, end int) (int, error) {
+	middle := page + (end-page)/2
+	_, err1 := w.read(s, page, middle)
+	_, err2 := w.read(s, middle, end)
+	if err1 == nil {
+		err1 = err2
+	}
+	return end, err1
+}

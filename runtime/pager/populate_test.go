@@ -1,0 +1,133 @@
+package pager
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+)
+
+func TestPopulateBringsEverythingIn(t *testing.T) {
+	eachKind(t, 32, func(t *testing.T, s *served, regions []Region) {
+		p := s.serve(Config{Regions: regions})
+		size := s.memory.PageSize
+		s.want(offsets(5*size), "read 5 1")
+		if err := p.Populate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Pages(); len(got) != 1 || got[0].State != Installed {
+			t.Errorf("the pages are %+v", got)
+		}
+		if got := p.Progress(); got.Done != got.Total || got.Total != s.memory.Range.Len {
+			t.Errorf("the progress is %+v", got)
+		}
+		var want []int
+		for i := range 32 {
+			want = append(want, i*size)
+		}
+		s.want(offsets(want...), "read 0 32")
+		if n := p.Stats().Missing; n != 1 {
+			t.Errorf("%d faults, want 1", n)
+		}
+	})
+}
+
+func TestPopulateLeavesWhatCannotBeHad(t *testing.T) {
+	s := startServed(t, "anonymous", 32, allEvents, missing)
+	size := s.memory.PageSize
+	sad := errors.New("the disk is sad")
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		if off <= int64(7*size) && int64(7*size) < off+int64(len(p)) {
+			return 0, sad
+		}
+		return pattern{}.ReadAt(p, off)
+	})
+	p := s.serve(Config{Regions: s.region(source), Retry: Retry{Backoff: time.Microsecond}})
+	if err := p.Populate(t.Context()); !errors.Is(err, sad) {
+		t.Errorf("Populate: %v, want %v", err, sad)
+	}
+	if got := p.Progress(); got.Done != got.Total-uint64(size) {
+		t.Errorf("the progress is %+v", got)
+	}
+	s.want(offsets(6*size)+" sigbus "+offsets(8*size), "read 6 3")
+}
+
+func TestDetachLeavesAProcessThatNeedsNoPager(t *testing.T) {
+	eachKind(t, 16, func(t *testing.T, s *served, regions []Region) {
+		size := s.memory.PageSize
+		source := regions[0].Source
+		regions[0].Source = sourceFunc(func(p []byte, off int64) (int, error) {
+			if off <= int64(7*size) && int64(7*size) < off+int64(len(p)) {
+				return 0, errors.New("the disk is sad")
+			}
+			return source.ReadAt(p, off)
+		})
+		p, stop := s.serveUntil(Config{Regions: regions, Retry: Retry{Backoff: time.Microsecond}})
+		if s.memory.Shared {
+			s.want("ok", "punch 1 2")
+		} else {
+			s.want("ok", "discard 1 2")
+		}
+		if err := p.Detach(t.Context()); err == nil {
+			t.Error("Detach says nothing of the page that could not be had")
+		}
+		if err := stop(); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		s.want(offsets(0)+" zero zero "+offsets(3*size, 4*size, 5*size, 6*size)+" sigbus "+offsets(8*size), "read 0 9")
+		s.want("ok", "discard 9 1") // waits for nobody
+	})
+}
+
+// A fault goes first, though all workers are populating.
+func TestFaultsGoBeforePopulating(t *testing.T) {
+	s := startServed(t, "anonymous", 4096, allEvents, missing)
+	size := s.memory.PageSize
+	var slow atomic.Int32
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		if len(p) > size {
+			slow.Add(1)
+			time.Sleep(100 * time.Millisecond)
+		}
+		return pattern{}.ReadAt(p, off)
+	})
+	p := s.serve(Config{Regions: s.region(source), Workers: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	populated := make(chan error, 1)
+	go func() { populated <- p.Populate(ctx) }()
+	uffdtest.Eventually(t, "the first piece", func() bool { return slow.Load() > 0 })
+	before := slow.Load()
+	s.want(offsets(4000*size), "read 4000 1")
+	if n := slow.Load(); n > before+1 {
+		t.Errorf("the fault waited for %d pieces", n-before)
+	}
+	cancel()
+	if err := <-populated; !errors.Is(err, context.Canceled) {
+		t.Errorf("Populate: %v", err)
+	}
+}
+
+func TestPopulateWhileMemoryMoves(t *testing.T) {
+	s := startServed(t, "anonymous", 512, allEvents, missing)
+	size := s.memory.PageSize
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		time.Sleep(time.Millisecond)
+		return pattern{}.ReadAt(p, off)
+	})
+	p := s.serve(Config{Regions: s.region(source), Workers: 2})
+	populated := make(chan error, 1)
+	go func() { populated <- p.Populate(t.Context()) }()
+	for i := range 30 {
+		s.want("ok", "move %d 8", i*17)
+		s.want("ok", "discard %d 1", i*17+3)
+	}
+	if err := <-populated; err != nil {
+		t.Error(err)
+	}
+	for i := range 30 {
+		s.want(offsets(i*17*size), "read %d 1", i*17)
+	}
+}

@@ -1,0 +1,272 @@
+package pager
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"testing"
+
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+)
+
+var digest = []byte("sha256 of something")
+
+func randomTrace(random *rand.Rand) *Trace {
+	t := &Trace{Digest: digest, Runs: 1 + random.IntN(5), Extents: []Extent{}}
+	at := int64(0)
+	for range random.IntN(20) {
+		e := Extent{at + random.Int64N(50), 1 + random.Int64N(100), random.IntN(10), 1 + random.IntN(4)}
+		t.add(e)
+		at = t.Extents[len(t.Extents)-1].end()
+	}
+	return t
+}
+
+func TestTracesAreReadAsTheyWereWritten(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		want := randomTrace(random)
+		var b bytes.Buffer
+		if n, err := want.WriteTo(&b); err != nil || n != int64(b.Len()) {
+			t.Fatal(n, err)
+		}
+		got, err := ReadTrace(bytes.NewReader(b.Bytes()), digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Extents == nil {
+			got.Extents = []Extent{}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("read %+v, want %+v", got, want)
+		}
+		if _, err := ReadTrace(bytes.NewReader(b.Bytes()), []byte("another")); err == nil {
+			t.Error("a trace of other content was read")
+		}
+		// Whatever is damaged is noticed.
+		i := random.IntN(b.Len())
+		damaged := bytes.Clone(b.Bytes())
+		damaged[i] ^= 1 << random.IntN(8)
+		if _, err := ReadTrace(bytes.NewReader(damaged), digest); err == nil {
+			t.Errorf("a trace that was damaged at %d was read", i)
+		}
+		if _, err := ReadTrace(bytes.NewReader(b.Bytes()[:i]), digest); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("a trace that was cut at %d: %v", i, err)
+		}
+	}
+}
+
+func TestSetsOfTraces(t *testing.T) {
+	// Byte by byte.
+	at := func(t *Trace, off int64) (Extent, bool) {
+		for _, e := range t.Extents {
+			if e.Offset <= off && off < e.end() {
+				return e, true
+			}
+		}
+		return Extent{Rank: 9}, false
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 100 {
+		a, b := randomTrace(random), randomTrace(random)
+		union, err := Union(a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both, err := Intersect(a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		aged, kept := a.Age(), a.AtLeast(3)
+		for off := range int64(3100) {
+			x, inA := at(a, off)
+			y, inB := at(b, off)
+			rank, count := min(x.Rank, y.Rank), x.Count+y.Count
+			if e, ok := at(union, off); ok != (inA || inB) || ok && (e.Rank != rank || e.Count != count) {
+				t.Fatalf("union at %d: %+v %v, of %+v and %+v", off, e, ok, a, b)
+			}
+			if e, ok := at(both, off); ok != (inA && inB) || ok && (e.Rank != rank || e.Count != count) {
+				t.Fatalf("intersection at %d: %+v %v, of %+v and %+v", off, e, ok, a, b)
+			}
+			if e, ok := at(aged, off); ok != (inA && x.Count > 1) || ok && e.Count != x.Count/2 {
+				t.Fatalf("aged at %d: %+v %v, of %+v", off, e, ok, a)
+			}
+			if _, ok := at(kept, off); ok != (inA && x.Count >= 3) {
+				t.Fatalf("kept at %d: %v, of %+v", off, ok, a)
+			}
+		}
+	}
+	if _, err := Union(&Trace{Digest: []byte("a")}, &Trace{Digest: []byte("b")}); err == nil {
+		t.Error("traces of different content were united")
+	}
+}
+
+func FuzzReadTrace(f *testing.F) {
+	var b bytes.Buffer
+	randomTrace(rand.New(rand.NewPCG(5, 6))).WriteTo(&b)
+	f.Add(b.Bytes())
+	f.Add([]byte(traceMagic + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		trace, err := ReadTrace(bytes.NewReader(raw), digest)
+		if err != nil {
+			return
+		}
+		var b bytes.Buffer
+		trace.WriteTo(&b)
+		again, err := ReadTrace(&b, digest)
+		if err != nil || !reflect.DeepEqual(again, trace) {
+			t.Fatalf("%+v is read back as %+v, %v", trace, again, err)
+		}
+		trace.Age()
+		if _, err := Union(trace, trace); err != nil {
+			t.Fatal(err)
+		}
+		OpenWorkingSet(bytes.NewReader(raw), bytes.NewReader(nil), digest)
+	})
+}
+
+// record has a process touch some pages of a source, and returns the trace.
+func record(t *testing.T, pages int, touch []int, cfg Config) *Trace {
+	t.Helper()
+	s := startServed(t, "anonymous", pages, allEvents, missing)
+	r := NewRecorder(digest)
+	cfg.Regions = s.region(pattern{})
+	cfg.Regions[0].Recorder = r
+	s.serve(cfg)
+	for _, i := range touch {
+		s.want(offsets(i*s.memory.PageSize), "read %d 1", i)
+	}
+	return r.Trace()
+}
+
+func TestReplayBringsInWhatWasRecorded(t *testing.T) {
+	touch := []int{60, 3, 4, 5, 200, 7, 60, 100, 101}
+	trace := record(t, 256, touch, Config{})
+	size := int64(os.Getpagesize())
+	if trace.Bytes() != 8*size {
+		t.Errorf("the trace has %d bytes, want 8 pages: %+v", trace.Bytes(), trace)
+	}
+	if e := trace.Extents[len(trace.Extents)-1]; e.Offset != 200*size || e.Rank == 0 {
+		t.Errorf("the last extent is %+v", e)
+	}
+	s := startServed(t, "anonymous", 256, allEvents, missing)
+	again := NewRecorder(digest)
+	regions := s.region(pattern{})
+	regions[0].Recorder = again
+	p := s.serve(Config{Regions: regions})
+	s.want(offsets(7*int(size)), "read 7 1") // before
+	worth, err := p.Replay(t.Context(), Replay{Trace: trace, Source: pattern{}, Digest: digest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range touch {
+		s.want(offsets(i*int(size)), "read %d 1", i)
+	}
+	if n := p.Stats().Missing; n != 1 {
+		t.Errorf("%d faults, want 1", n)
+	}
+	if got, want := worth(), (Replayed{Recorded: uint64(8 * size), Already: uint64(size), Early: uint64(7 * size)}); got != want {
+		t.Errorf("it was worth %+v, want %+v", got, want)
+	}
+	if got := again.Trace(); got.Bytes() != size {
+		t.Errorf("what replay brought in was recorded: %+v", got)
+	}
+	if _, err := p.Replay(t.Context(), Replay{Trace: trace, Source: pattern{}, Digest: []byte("another")}); err == nil {
+		t.Error("a trace of other content was replayed")
+	}
+}
+
+func TestASampleTellsWhatReplayWasWorth(t *testing.T) {
+	var all []int
+	for i := range 1024 {
+		all = append(all, i)
+	}
+	size := os.Getpagesize()
+	trace := &Trace{Digest: digest, Runs: 1, Extents: []Extent{{0, int64(1024 * size), 0, 1}}}
+	s := startServed(t, "anonymous", 1024, allEvents, missing)
+	p := s.serve(Config{Regions: s.region(pattern{})})
+	worth, err := p.Replay(t.Context(), Replay{Trace: trace, Source: pattern{}, Digest: digest, Sample: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range all[:512] { // the other half is waste
+		s.want(offsets(i*size), "read %d 1", i)
+	}
+	got := worth()
+	if half := got.Early / 2; got.Hits < half*7/10 || got.Hits > half*13/10 || got.Hits+got.Waste != got.Early {
+		t.Errorf("it was worth %+v: half was asked for", got)
+	}
+}
+
+func TestReplayThatIsLateSaysSo(t *testing.T) {
+	size := os.Getpagesize()
+	trace := &Trace{Digest: digest, Runs: 1, Extents: []Extent{{0, int64(4 * size), 0, 1}}}
+	s := startServed(t, "anonymous", 8, allEvents, missing)
+	reading, release := make(chan struct{}, 8), make(chan struct{})
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		reading <- struct{}{}
+		<-release
+		return pattern{}.ReadAt(p, off)
+	})
+	at := &source
+	p := s.serve(Config{Regions: s.region(at)})
+	var worth func() Replayed
+	replayed := make(chan error, 1)
+	go func() {
+		var err error
+		worth, err = p.Replay(t.Context(), Replay{Trace: trace, Source: at, Digest: digest})
+		replayed <- err
+	}()
+	<-reading
+	read := s.begin("read 2 1")
+	uffdtest.Eventually(t, "the fault", func() bool { return p.Stats().Joined == 1 })
+	close(release)
+	if err := uffdtest.Within(t, "Replay", replayed); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.result(read, "read"); got != offsets(2*size) {
+		t.Error(got)
+	}
+	if got, want := worth(), (Replayed{Recorded: uint64(4 * size), Late: uint64(size), Early: uint64(3 * size)}); got != want {
+		t.Errorf("it was worth %+v, want %+v", got, want)
+	}
+}
+
+func TestAWorkingSetIsASource(t *testing.T) {
+	size := int64(os.Getpagesize())
+	trace := &Trace{Digest: digest, Runs: 1, Extents: []Extent{{size, 2 * size, 5, 1}, {7 * size, size, 0, 1}, {9 * size, size / 2, 3, 1}}}
+	var b bytes.Buffer
+	if err := WriteWorkingSet(&b, trace, pattern{}); err != nil {
+		t.Fatal(err)
+	}
+	var from []int64
+	w, err := OpenWorkingSet(bytes.NewReader(b.Bytes()), sourceFunc(func(p []byte, off int64) (int, error) {
+		from = append(from, off)
+		return pattern{}.ReadAt(p, off)
+	}), digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := make([]byte, 16*size), make([]byte, 16*size)
+	pattern{}.ReadAt(want, 0)
+	if n, err := w.ReadAt(got, 0); n != len(got) || err != nil || !bytes.Equal(got, want) {
+		t.Errorf("read %d, %v; the bytes are right: %v", n, err, bytes.Equal(got, want))
+	}
+	if want := []int64{0, 3 * size, 8 * size, 9*size + size/2}; !reflect.DeepEqual(from, want) {
+		t.Errorf("the other source was asked for %v, want %v", from, want)
+	}
+	s := startServed(t, "anonymous", 16, allEvents, missing)
+	from = nil
+	p := s.serve(Config{Regions: s.region(w)})
+	if _, err := p.Replay(t.Context(), Replay{Trace: w.Trace(), Source: w, Digest: digest}); err != nil {
+		t.Fatal(err)
+	}
+	s.want(offsets(int(size), int(2*size)), "read 1 2")
+	s.want(offsets(int(7*size)), "read 7 1")
+	if len(from) != 1 { // of the page of which the set has half
+		t.Errorf("the other source was asked for %v", from)
+	}
+}

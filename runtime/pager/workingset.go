@@ -1,0 +1,108 @@
+package pager
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+)
+
+// workingSetMagic begins a working-set file; the length of its trace follows, the
+// trace, and, from the next multiple of 4096 on, the extents by rank.
+const workingSetMagic = "uffdpages\x01"
+
+// WriteWorkingSet writes what a trace tells of a source to w: the pages
+// themselves, in the order in which they are asked for.
+func WriteWorkingSet(w io.Writer, t *Trace, source io.ReaderAt) error {
+	var trace bytes.Buffer
+	t.WriteTo(&trace)
+	head := binary.LittleEndian.AppendUint64([]byte(workingSetMagic), uint64(trace.Len()))
+	head = append(head, trace.Bytes()...)
+	head = append(head, make([]byte, packedFrom(len(head))-len(head))...)
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	for _, e := range t.byRank() {
+		n, err := io.Copy(w, io.NewSectionReader(source, e.Offset, e.Len))
+		if err == nil && n < e.Len {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return fmt.Errorf("pager: writing a working set, at %d of the source: %w", e.Offset+n, err)
+		}
+	}
+	return nil
+}
+
+func packedFrom(head int) int { return (head + 4095) &^ 4095 }
+
+// A WorkingSet is a source: what its file has comes from there, and all else from
+// another source. [Pager.Replay] of its Trace reads the file from front to back.
+type WorkingSet struct {
+	trace  *Trace
+	file   io.ReaderAt
+	source io.ReaderAt
+	packed []int64 // where each extent is in the file
+}
+
+// OpenWorkingSet opens a file that [WriteWorkingSet] has written, of a source whose
+// content has that digest, and which has all the rest.
+func OpenWorkingSet(file, source io.ReaderAt, digest []byte) (*WorkingSet, error) {
+	head := make([]byte, len(workingSetMagic)+8)
+	if n, err := file.ReadAt(head, 0); n < len(head) {
+		return nil, fmt.Errorf("pager: reading a working set: %w", unexpected(err))
+	}
+	if string(head[:len(workingSetMagic)]) != workingSetMagic {
+		return nil, errors.New("pager: the file is no working set: it begins with something else")
+	}
+	n := binary.LittleEndian.Uint64(head[len(workingSetMagic):])
+	if n > maxOffset {
+		return nil, fmt.Errorf("pager: the working set's trace is said to have %d bytes", n)
+	}
+	t, err := ReadTrace(io.NewSectionReader(file, int64(len(head)), int64(n)), digest)
+	if err != nil {
+		return nil, err
+	}
+	w := &WorkingSet{t, file, source, make([]int64, len(t.Extents))}
+	at := int64(packedFrom(len(head) + int(n)))
+	for _, e := range t.byRank() {
+		i := sort.Search(len(t.Extents), func(i int) bool { return t.Extents[i].Offset >= e.Offset })
+		w.packed[i] = at
+		at += e.Len
+	}
+	return w, nil
+}
+
+func unexpected(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Trace returns what the file has.
+func (w *WorkingSet) Trace() *Trace { return w.trace }
+
+// ReadAt reads from the file what it has, and all else from the source.
+func (w *WorkingSet) ReadAt(p []byte, off int64) (n int, err error) {
+	all := w.trace.Extents
+	for n < len(p) {
+		at := off + int64(n)
+		i := sort.Search(len(all), func(i int) bool { return all[i].end() > at })
+		from, where, end := w.source, at, off+int64(len(p))
+		switch {
+		case i < len(all) && all[i].Offset <= at:
+			from, where, end = w.file, w.packed[i]+at-all[i].Offset, min(end, all[i].end())
+		case i < len(all):
+			end = min(end, all[i].Offset)
+		}
+		m, err := from.ReadAt(p[n:end-off], where)
+		n += m
+		if at+int64(m) < end {
+			return n, unexpected(err)
+		}
+	}
+	return n, nil
+}
