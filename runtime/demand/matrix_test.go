@@ -173,7 +173,7 @@ const matrixVariable = "UFFD_DEMAND_MATRIX"
 func TestMatrix(t *testing.T) {
 	open(t, 1, demand.Config{})
 	full := os.Getenv(matrixVariable) == "full"
-	procs, disturbs, goroutines, budgets, pages, deadline := []int{1, 2}, []string{"gc"}, []int{4}, []int{1, 64}, 128, time.Minute
+	procs, disturbs, goroutines, budgets, pages, deadline := []int{1, 2}, []string{"gc"}, []int{4}, []int{1, 64}, 64, time.Minute
 	if full {
 		procs, disturbs, goroutines, budgets, pages, deadline = []int{1, 2, 4}, []string{"", "gc", "memstats"}, []int{1, 4, 64}, []int{1, 4, 64}, 40_000, 10*time.Minute
 	}

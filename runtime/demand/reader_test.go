@@ -23,10 +23,7 @@ func TestReaders(t *testing.T) {
 		t.Run("with "+name, func(t *testing.T) {
 			m, _ := open(t, size, c)
 			t.Run("Section is a reader", func(t *testing.T) {
-				if err := iotest.TestReader(m.Section(1000, 200_000), content[1000:201_000]); err != nil {
-					t.Error(err)
-				}
-				if err := iotest.TestReader(m.Section(0, size), content); err != nil {
+				if err := iotest.TestReader(m.Section(1000, 80_000), content[1000:81_000]); err != nil {
 					t.Error(err)
 				}
 			})
