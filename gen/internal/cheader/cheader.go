@@ -56,31 +56,50 @@ func parse(sysroot, docs *Sysroot, a *arch, header string) (m *abi.Model, err er
 			m, err = nil, fmt.Errorf("%s: the C parser failed: %v", path.Join(sysroot.name, header), r)
 		}
 	}()
+	m, comments, err := model(sysroot, a, header)
+	if err != nil {
+		return nil, err
+	}
+	described := m
+	switch {
+	case docs == nil:
+		return m, nil
+	case docs != sysroot:
+		if _, _, err := docs.read(a, header); err != nil {
+			return m, nil // it does not have the header
+		}
+		if described, comments, err = model(docs, a, header); err != nil {
+			return nil, err
+		}
+	}
+	describe(described, comments).sort(m)
+	return m, nil
+}
+
+// model returns the model of a header without documentation, and the header's
+// comments.
+func model(sysroot *Sysroot, a *arch, header string) (*abi.Model, []comment, error) {
 	files := newArchFS(sysroot, a)
 	u, err := files.preprocess(header)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	stripped, err := strip(u.tokens)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tree, err := stripped.parse(a)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	declared, err := declare(stripped, a, tree)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	m = &abi.Model{Arch: a.name, Header: header, Release: sysroot.Release()}
+	m := &abi.Model{Arch: a.name, Header: header, Release: sysroot.Release()}
 	b := &builder{unit: u, scope: declared, root: sysroot.name, model: m, built: map[*record]*abi.Struct{}}
 	if err := b.checkArch(a); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := b.build(); err != nil {
-		return nil, err
-	}
-	describe(docs, a, header).sort(m)
-	return m, nil
+	return m, u.header.comments, b.build()
 }

@@ -12,286 +12,63 @@ import (
 // package headers describes, and the order in which they say it.
 type documentation struct {
 	text  map[string]string // by macro, tag, enumerator, or designator of a member
-	group map[string]string // by macro: the heading that it stands under
+	group map[string]string // by macro and enumerator: the heading that it stands under
 	order map[string]int    // by macro, enumerator and tag
 }
 
-// describe reads the documentation of a header. Where docs does not have the
-// header, it is empty.
-func describe(docs *Sysroot, a *arch, header string) *documentation {
+// describe reads the documentation of a header: of each symbol that its model
+// has, by where it is declared.
+func describe(m *abi.Model, all []comment) *documentation {
 	d := &documentation{text: map[string]string{}, group: map[string]string{}, order: map[string]int{}}
-	if docs == nil {
-		return d
+	c := newComments(all)
+	type symbol struct {
+		name string
+		line int
 	}
-	content, _, err := docs.read(a, header)
-	if err != nil {
-		return d
+	var symbols []symbol
+	for _, k := range m.Constants {
+		d.text[k.Name], d.group[k.Name] = c.of(k.Line), c.heading(k.Line)
+		symbols = append(symbols, symbol{k.Name, k.Line})
 	}
-	r := &docReader{d: d, tokens: scan(string(content))}
-	r.file()
+	for _, s := range m.Strings {
+		d.text[s.Name] = c.of(s.Line)
+	}
+	for _, e := range m.Enums {
+		if e.Name != "" {
+			d.text["enum "+e.Name] = c.of(e.Line)
+		}
+	}
+	lines := map[string]int{}
+	for _, s := range m.Structs {
+		if s.File == "" {
+			lines[s.Name] = s.Line
+		}
+	}
+	for _, s := range m.Structs {
+		if s.File != "" {
+			continue
+		}
+		if !strings.Contains(s.Name, ".") {
+			d.text[s.Name] = c.of(s.Line)
+			symbols = append(symbols, symbol{s.Name, s.Line})
+		}
+		for i, f := range s.Fields {
+			key := path2(s.Name, f.Name, i)
+			// A member whose type is defined there is declared where that is.
+			if line, ok := lines[key]; ok {
+				d.text[key] = c.of(line)
+			} else {
+				d.text[key] = c.of(f.Line)
+			}
+		}
+	}
+	slices.SortStableFunc(symbols, func(a, b symbol) int { return a.line - b.line })
+	for _, s := range symbols {
+		if _, ok := d.order[s.name]; !ok {
+			d.order[s.name] = len(d.order) + 1
+		}
+	}
 	return d
-}
-
-// A docReader reads declarations only as far as their names.
-type docReader struct {
-	d       *documentation
-	tokens  []token
-	at      int
-	heading string
-	doc     string // of the declaration that follows
-}
-
-func (r *docReader) next() (token, bool) {
-	if r.at == len(r.tokens) {
-		return token{}, false
-	}
-	r.at++
-	return r.tokens[r.at-1], true
-}
-
-// code returns the next token that is no comment or directive, and records what
-// those before it say.
-func (r *docReader) code() (token, bool) {
-	for {
-		t, ok := r.next()
-		switch {
-		case ok && t.kind == comment:
-			r.comment(t)
-		case ok && t.kind == directive:
-			r.define(t)
-		default:
-			return t, ok
-		}
-	}
-}
-
-// comment takes a comment as the documentation of what follows it directly,
-// or as a heading if an empty line does.
-func (r *docReader) comment(t token) {
-	text := commentText(t.text)
-	if r.at < len(r.tokens) && r.tokens[r.at].line > t.end+1 {
-		r.heading, r.doc = text, ""
-		return
-	}
-	r.doc = text
-}
-
-// define records a macro's documentation.
-func (r *docReader) define(t token) {
-	if name := t.defined(); name != "" {
-		r.record(name, name)
-		r.d.group[name] = r.heading
-	}
-	r.doc = ""
-}
-
-func (r *docReader) record(key, orderKey string) {
-	if _, ok := r.d.text[key]; !ok {
-		r.d.text[key] = r.doc
-		if orderKey != "" {
-			r.d.order[orderKey] = len(r.d.order) + 1
-		}
-	}
-	r.doc = ""
-}
-
-// file reads declarations at file scope.
-func (r *docReader) file() {
-	for {
-		t, ok := r.code()
-		if !ok {
-			return
-		}
-		switch {
-		case t.text == "struct" || t.text == "union" || t.text == "enum":
-			r.definition(t.text)
-		case t.text == ";":
-			r.doc = ""
-		}
-	}
-}
-
-// definition reads from after "struct", "union" or "enum" at file scope, if a
-// definition follows.
-func (r *docReader) definition(keyword string) {
-	tag := ""
-	for r.at < len(r.tokens) {
-		switch t := r.tokens[r.at]; {
-		case t.text == "{":
-			r.at++
-			if keyword == "enum" {
-				r.enum()
-				return
-			}
-			r.record(tag, tag)
-			r.members(tag)
-			return
-		case t.kind == word && tag == "":
-			tag = t.text
-		case t.kind != comment && t.kind != word && t.text != "(" && t.text != ")":
-			return
-		}
-		r.at++
-	}
-}
-
-// enum reads enumerators up to the closing brace.
-func (r *docReader) enum() {
-	r.doc = ""
-	expect, depth := true, 0
-	for {
-		t, ok := r.code()
-		if !ok {
-			return
-		}
-		switch {
-		case t.text == "(":
-			depth++
-		case t.text == ")":
-			depth--
-		case t.text == "}":
-			return
-		case t.text == "," && depth == 0:
-			expect = true
-		case t.kind == word && expect:
-			r.record(t.text, t.text)
-			r.d.group[t.text] = r.heading
-			expect = false
-		}
-	}
-}
-
-// members reads the members of a struct or union up to its closing brace.
-// outer is its tag or designator.
-func (r *docReader) members(outer string) {
-	r.doc = ""
-	for n := 0; ; n++ {
-		if !r.member(outer, n) {
-			return
-		}
-	}
-}
-
-// member reads member number n of outer. It returns false at the closing
-// brace.
-func (r *docReader) member(outer string, n int) bool {
-	name, doc := "", ""
-	parens := 0
-	tag, body := "", -1 // of a struct or union that is defined here
-	keyword := false
-	for {
-		t, ok := r.next()
-		if !ok {
-			return false
-		}
-		switch {
-		case t.kind == comment:
-			if doc == "" && name == "" {
-				r.comment(t)
-			}
-		case t.kind == directive:
-			if name == "" {
-				doc = ""
-			}
-			r.define(t)
-		case t.text == "}":
-			return false
-		case t.text == "{":
-			doc, r.doc = first(doc, r.doc), ""
-			body = r.at
-			r.skipBody()
-			keyword = false
-		case t.text == "struct" || t.text == "union":
-			keyword = true
-			doc, r.doc = first(doc, r.doc), ""
-		case t.text == "(":
-			parens++
-		case t.text == ")":
-			parens--
-		case t.kind == word && parens == 0 && t.text != "__attribute__":
-			doc, r.doc = first(doc, r.doc), ""
-			if keyword && body < 0 {
-				tag, keyword = t.text, false
-			} else if !isNumber(t.text) {
-				name = t.text
-			}
-		case t.text == "[":
-			for depth := 1; depth > 0; {
-				t, ok := r.next()
-				if !ok {
-					return false
-				}
-				if t.text == "[" {
-					depth++
-				} else if t.text == "]" {
-					depth--
-				}
-			}
-		case t.text == ":" || t.text == ",":
-			// The name before it is a member's; a width or another declarator
-			// follows.
-			if name != "" {
-				r.d.text[outer+"."+name] = doc
-			}
-		case t.text == ";" && parens == 0:
-			inner := first(tag, path2(outer, name, n))
-			if body >= 0 {
-				resume := r.at
-				r.at = body
-				r.members(inner)
-				r.at = resume
-				if tag == "" {
-					r.d.text[inner] = doc
-				}
-			}
-			if name != "" {
-				r.d.text[outer+"."+name] = doc
-			}
-			r.doc = ""
-			return true
-		}
-	}
-}
-
-// skipBody moves behind the brace that closes the one just read.
-func (r *docReader) skipBody() {
-	for depth := 1; depth > 0; {
-		t, ok := r.next()
-		if !ok {
-			return
-		}
-		switch t.text {
-		case "{":
-			depth++
-		case "}":
-			depth--
-		}
-	}
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
-// commentText returns a comment's text without its frame, each line without
-// the star before it.
-func commentText(s string) string {
-	if rest, ok := strings.CutPrefix(s, "//"); ok {
-		return strings.TrimSpace(rest)
-	}
-	s = strings.TrimSuffix(strings.TrimPrefix(s, "/*"), "*/")
-	lines := strings.Split(s, "\n")
-	for i, l := range lines {
-		l = strings.TrimLeft(l, " \t")
-		if rest, ok := strings.CutPrefix(l, "*"); ok && i > 0 {
-			l = strings.TrimPrefix(rest, " ")
-		}
-		lines[i] = strings.TrimRight(l, " \t")
-	}
-	return strings.Trim(strings.Join(lines, "\n"), "\n ")
 }
 
 // sort puts what is documented first, in the order of the documentation, and
@@ -317,6 +94,12 @@ func (d *documentation) sort(m *abi.Model) {
 			key := path2(s.Name, f.Name, j)
 			f.Doc, f.Since = d.text[key], d.since(key)
 		}
+	}
+	for i := range m.Strings {
+		m.Strings[i].Doc = d.text[m.Strings[i].Name]
+	}
+	for i := range m.Enums {
+		m.Enums[i].Doc = d.text["enum "+m.Enums[i].Name]
 	}
 	d.sortStructs(m)
 }

@@ -19,6 +19,8 @@ type source struct {
 	lines   []int    // the line in the file, by that in the text, from 1
 	objects []string // the macros without parameters that it may define
 	guard   string   // the macro that keeps it from being read twice
+
+	comments []comment
 }
 
 // A mark stands behind a directive.
@@ -87,6 +89,10 @@ type scanner struct {
 	at      int
 	line    int
 	depth   int // of brackets
+
+	comments []comment
+	followed bool // what follows the last comment is known
+	slashes  bool // the last comment is of the // kind
 }
 
 // splice removes every backslash at the end of a line together with its end.
@@ -140,7 +146,9 @@ func (s *scanner) next() ([]piece, error) {
 			if end < 0 {
 				return nil, fmt.Errorf("%s:%d: a comment without an end", s.name, s.line)
 			}
+			start := s.line
 			s.advance(s.at + 2 + end + 2)
+			s.comment(rest[:2+end+2], start, line != nil)
 			spaced = true
 			continue
 		case strings.HasPrefix(rest, "//"):
@@ -148,9 +156,12 @@ func (s *scanner) next() ([]piece, error) {
 			if end < 0 {
 				end = len(rest)
 			}
+			start := s.line
 			s.advance(s.at + end)
+			s.comment(rest[:end], start, line != nil)
 			continue
 		}
+		s.follows(s.line)
 		kind, text, n := ctoken.Next(rest)
 		switch text {
 		case "(", "[", "{":
@@ -218,7 +229,7 @@ func (r *reader) read(name string, content []byte) (*source, error) {
 	if w.once {
 		w.put(s.line, "#endif")
 	}
-	w.src.guard = shape.guard()
+	w.src.guard, w.src.comments = shape.guard(), s.comments
 	w.src.text = w.b.String()
 	return w.src, nil
 }
