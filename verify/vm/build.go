@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -195,37 +196,32 @@ func (b *builder) programs(ctx context.Context, goarch string, p testedPackage, 
 // programs, compilers for them. It installs what is missing, if it may. Without
 // a compiler it can do.
 func (b *builder) ensure(ctx context.Context, chosen []kernels.Kernel, install bool) error {
-	var packages, programs []string
-	add := func(more ...string) {
-		packages = append(packages, more...)
-		slices.Sort(packages)
-		packages = slices.Compact(packages)
-	}
+	packages := map[string]bool{}
+	var programs []string
 	for _, k := range chosen {
 		m := machineOf(k)
 		if _, err := exec.LookPath(m.Qemu); err != nil && !slices.Contains(programs, m.Qemu) {
 			programs = append(programs, m.Qemu)
-			add(m.Package)
+			packages[m.Package] = true
 		}
-	}
-	if len(programs) > 0 && !install {
-		return fmt.Errorf("%s: not found: run '%s' as root, or -install as root; elsewhere than on Debian, install QEMU's system emulators (7.2 or later)", strings.Join(programs, ", "), debian.InstallLine(packages))
-	}
-	for _, k := range chosen {
-		a, _ := arch.For(k.Arch)
 		tested, err := b.list(ctx, k.Arch)
 		if err != nil {
 			return err
 		}
+		a, _ := arch.For(k.Arch)
 		if install && slices.ContainsFunc(tested, func(p testedPackage) bool { return len(p.sources()) > 0 }) && links(ctx, a) != nil {
-			add(a.CCPackage, a.LibC)
+			packages[a.CCPackage], packages[a.LibC] = true, true
 		}
 	}
-	if len(packages) == 0 {
+	names := slices.Sorted(maps.Keys(packages))
+	switch {
+	case len(names) == 0:
 		return nil
+	case !install:
+		return fmt.Errorf("%s: not found: run '%s' as root, or -install as root; elsewhere than on Debian, install QEMU's system emulators (7.2 or later)", strings.Join(programs, ", "), debian.InstallLine(names))
 	}
-	fmt.Fprintf(b.log, "installing %s\n", strings.Join(packages, " "))
-	return debian.Install(ctx, packages)
+	fmt.Fprintf(b.log, "installing %s\n", strings.Join(names, " "))
+	return debian.Install(ctx, names)
 }
 
 // goCommand runs the go command for an architecture of guests.

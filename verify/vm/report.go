@@ -160,7 +160,7 @@ func (r *report) details(w io.Writer) {
 
 // poisoned matches what a kernel says when a process touches poisoned memory,
 // which tests have processes do.
-var poisoned = regexp.MustCompile(`^MCE: Killing .+ due to hardware memory corruption fault at [0-9a-f]+$`)
+var poisoned = regexp.MustCompile(`^(\[[ .0-9]+\] )?MCE: Killing .+ due to hardware memory corruption fault at [0-9a-f]+$`)
 
 // maxWarnings is how many lines of a kernel's log are shown; -json has all.
 const maxWarnings = 10

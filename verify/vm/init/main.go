@@ -173,26 +173,12 @@ func lines(out *messages, r io.Reader) {
 
 // kernelLog sends the warnings and errors of the kernel's log.
 func kernelLog(out *messages) {
-	fd, err := syscall.Open("/dev/kmsg", syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return
-	}
-	defer syscall.Close(fd)
-	buf := make([]byte, 8192)
-	for {
-		n, err := syscall.Read(fd, buf)
-		if errors.Is(err, syscall.EPIPE) { // overwritten before it was read
-			continue
-		}
-		if err != nil || n == 0 {
-			return
-		}
-		const warning = 4
-		var priority int
-		fmt.Sscanf(string(buf[:n]), "%d", &priority)
-		if _, text, _ := strings.Cut(string(buf[:n]), ";"); priority&7 <= warning {
-			line, _, _ := strings.Cut(text, "\n")
-			out.send(console.Kernel, line)
+	const readAll, warning = 3, '4'
+	buf := make([]byte, 1<<20)
+	n, _ := syscall.Klogctl(readAll, buf)
+	for line := range strings.Lines(string(buf[:max(n, 0)])) {
+		if len(line) > 3 && line[0] == '<' && line[1] <= warning && line[2] == '>' {
+			out.send(console.Kernel, strings.TrimSpace(line[3:]))
 		}
 	}
 }
