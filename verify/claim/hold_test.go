@@ -92,6 +92,9 @@ func TestHold(t *testing.T) {
 		{"finds a set that had the bit of a later symbol", func(t *testing.T, m *abi.Model, r truths) {
 			find(t, r.old, "UFFD_API_FEATURES").Value = abi.Unsigned(3)
 		}, "Linux 6.1: UFFD_API_FEATURES has bit 1, whose symbol is said to be since 6.5", ""},
+		{"finds a set with a bit that is not claimed", func(t *testing.T, m *abi.Model, r truths) {
+			find(t, r.old, "UFFD_API_FEATURES").Value = abi.Unsigned(5)
+		}, "Linux 6.1: UFFD_API_FEATURES has bit 2, which is not claimed", ""},
 		{"finds a bit-field of another place", func(t *testing.T, m *abi.Model, r truths) {
 			for _, m := range []*abi.Model{m, r.old, r.edition, r.newer} {
 				m.Structs[0].Fields[1].BitSize = 3

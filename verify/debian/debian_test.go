@@ -273,6 +273,19 @@ func TestExtract(t *testing.T) {
 			r.want(r.open(), wanted, "1")
 		}
 	})
+	t.Run("fetches again what has become another file of the same version", func(t *testing.T) {
+		r := newRepository(t, true)
+		r.publish("1")
+		r.want(r.open(), wanted, "1")
+		r.write("build/usr/share/more", "a file more")
+		r.publish("1")
+		c := r.open()
+		c.Forget()
+		e, err := c.Extract(t.Context(), wanted, nil)
+		if err != nil || len(e.Files) != 3 {
+			t.Errorf("%+v, %v", e, err)
+		}
+	})
 	t.Run("removes what a killed process left", func(t *testing.T) {
 		r := newRepository(t, true)
 		r.publish("1")
