@@ -55,8 +55,7 @@ func (r *runner) verify(ctx context.Context, k kernels.Kernel) *result {
 	if err := r.boot(ctx, k, res); err != nil {
 		res.Problem = err.Error()
 	}
-	all := testPackage{Tests: res.Tests}
-	res.Run, res.Passed, res.Failed, res.Skipped = len(all.Tests), all.Count("pass"), all.Count("fail"), all.Count("skip")
+	res.Run, res.Passed, res.Failed, res.Skipped = len(res.Tests), count(res.Tests, "pass"), count(res.Tests, "fail"), count(res.Tests, "skip")
 	if res.Problem == "" && res.Passed+res.Failed == 0 {
 		res.Problem = "no test ran"
 	}
@@ -99,11 +98,11 @@ func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err e
 	}
 	res.Guest, res.KernelLog = t.guest, t.kernel
 	for _, b := range t.binaries {
-		p, err := b.tests(ctx, r.some)
+		tests, attrs, err := b.tests(ctx, r.some)
 		if err != nil {
 			return err
 		}
-		res.Tests, res.Attrs = append(res.Tests, p.Tests...), append(res.Attrs, p.Attrs...)
+		res.Tests, res.Attrs = append(res.Tests, tests...), append(res.Attrs, attrs...)
 	}
 	if err == nil {
 		err = t.whole(initramfs.packages)

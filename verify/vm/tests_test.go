@@ -61,12 +61,12 @@ func TestOutcomes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &testBinary{pkg: "p", exit: c.exit}
 			b.output.WriteString(c.output)
-			all, err := b.tests(t.Context(), c.some)
+			all, _, err := b.tests(t.Context(), c.some)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, o := range all.Tests {
+			for _, o := range all {
 				got = append(got, o.Name+" "+o.Result)
 				if o.Result == "fail" && o.Output == "" {
 					t.Errorf("%s failed without output", o.Name)
@@ -82,8 +82,27 @@ func TestOutcomes(t *testing.T) {
 func TestOutcomesTellTime(t *testing.T) {
 	b := &testBinary{exit: &console.Exited{}}
 	b.output.WriteString(verbose("=== RUN   TestA", "--- PASS: TestA (1.25s)", "PASS"))
-	all, err := b.tests(t.Context(), false)
-	if err != nil || len(all.Tests) != 1 || all.Tests[0].Seconds != 1.25 {
+	all, _, err := b.tests(t.Context(), false)
+	if err != nil || len(all) != 1 || all[0].Seconds != 1.25 {
 		t.Errorf("got %+v, %v", all, err)
+	}
+}
+
+func TestOutcomesTellAttributesReasonsAndOutput(t *testing.T) {
+	b := &testBinary{pkg: "p", exit: &console.Exited{Code: 1}}
+	b.output.WriteString(verbose("=== RUN   TestA", "=== ATTR  TestA key the value", "    a_test.go:1: first", "    a_test.go:2: the reason", "        and more", "--- SKIP: TestA (0.00s)",
+		"=== RUN   TestB", "    b_test.go:1: broken", "--- FAIL: TestB (0.00s)", "=== RUN   TestC", "--- SKIP: TestC (0.00s)", "FAIL"))
+	all, attrs, err := b.tests(t.Context(), false)
+	if err != nil || len(all) != 3 || len(attrs) != 1 {
+		t.Fatalf("got %+v, %+v, %v", all, attrs, err)
+	}
+	if attrs[0] != (attr{"TestA", "key", "the value"}) {
+		t.Errorf("got %+v", attrs[0])
+	}
+	if all[0].Reason != "the reason and more" || all[0].Output != "" || all[2].Reason != "no reason given" {
+		t.Errorf("got %+v, %+v", all[0], all[2])
+	}
+	if !strings.Contains(all[1].Output, "broken") || all[1].Package != "p" {
+		t.Errorf("got %+v", all[1])
 	}
 }

@@ -42,11 +42,11 @@ func read(t *testing.T, lines []string) (*transcript, string) {
 	}
 	var all []string
 	for _, b := range tr.binaries {
-		tests, err := b.tests(t.Context(), false)
+		tests, _, err := b.tests(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range tests.Tests {
+		for _, o := range tests {
 			all = append(all, o.Name+" "+o.Result)
 		}
 	}
