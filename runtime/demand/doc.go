@@ -21,7 +21,7 @@
 //     what it may take. A page that is in place costs what a slice costs. A
 //     failure is an error, of the view that met it.
 //
-// # Three ways to the memory
+// # Four ways to the memory
 //
 // [Mapping.View] runs a function over the memory, and runs it again, from the
 // start, when it has met a missing page. It is the way for short functions that
@@ -34,6 +34,11 @@
 //
 // [Mapping.Slice] puts a part in place and holds it there, for code that cannot
 // be run again, and for system calls.
+//
+// [MapServed] is for code that cannot be run again and touches anything: the
+// faults of its memory are served by another process, which is this program,
+// started anew. It has neither budget nor errors: a page that cannot be had is
+// SIGBUS.
 //
 // # How it works, and why it cannot hang
 //

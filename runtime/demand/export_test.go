@@ -1,6 +1,9 @@
 package demand
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // SetSilence sets after what time a claim that waits for room takes it from
 // anybody, and returns what it was.
@@ -12,3 +15,9 @@ func SetSilence(d time.Duration) (old time.Duration) {
 // BeforeDiscard sets what is called before a chunk is discarded that was looked
 // at and was not written.
 func BeforeDiscard(f func()) { beforeDiscard = f }
+
+// SetPagerMainCalled says whether PagerMain was called.
+func SetPagerMainCalled(called bool) { pagerMainCalled.Store(called) }
+
+// Supervisor returns the process that watches over the one that serves.
+func (s *Served) Supervisor() *os.Process { return s.cmd.Process }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"runtime"
 	"strconv"
@@ -84,21 +85,61 @@ func init() {
 
 // run touches every page once, and checks every byte.
 func (c cell) run() error {
-	runtime.GOMAXPROCS(c.procs)
-	stop := make(chan struct{})
-	defer close(stop)
-	go c.disturbUntil(stop)
-	const pages = 4 // of a chunk
 	size := int64(c.pages) * page
-	config := demand.Config{ChunkSize: pages * int(page), Window: 4 * pages * int(page)}
+	config := demand.Config{ChunkSize: 4 * int(page), Window: 16 * int(page)}
 	if c.budget > 1 {
-		config.Budget = demand.NewBudget(max(size/int64(c.budget), 2*pages*page))
+		config.Budget = demand.NewBudget(max(size/int64(c.budget), 8*page))
 	}
 	m, err := demand.Map(&source{size: size}, size, config)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	return c.touchAll(func(off int64, want, buf []byte) (ok bool, err error) {
+		if c.touch == "read-at" {
+			n, err := m.ReadAt(buf, off)
+			return bytes.Equal(buf[:n], want), err
+		}
+		err = m.View(func(b []byte) error { ok = touches[c.touch](b[off:][:page], want, buf); return nil })
+		return ok, err
+	})
+}
+
+// runServed is run with memory that a pager process serves.
+func (c cell) runServed() error {
+	s, err := demand.MapServed("good", "", int64(c.pages)*page)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return c.touchAll(func(off int64, want, buf []byte) (bool, error) {
+		b := s.Bytes()[off:][:page]
+		if c.touch != "read-at" {
+			return touches[c.touch](b, want, buf), nil
+		}
+		if !s.SystemCalls() {
+			return bytes.Equal(b, want), nil
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			return false, err
+		}
+		defer r.Close()
+		defer w.Close()
+		if _, err := w.Write(b); err != nil {
+			return false, err
+		}
+		_, err = io.ReadFull(r, buf)
+		return bytes.Equal(buf, want), err
+	})
+}
+
+// touchAll has goroutines touch each page.
+func (c cell) touchAll(touch func(off int64, want, buf []byte) (bool, error)) error {
+	runtime.GOMAXPROCS(c.procs)
+	stop := make(chan struct{})
+	defer close(stop)
+	go c.disturbUntil(stop)
 	failed := make(chan error, c.goroutines)
 	var wg sync.WaitGroup
 	for g := range c.goroutines {
@@ -109,25 +150,13 @@ func (c cell) run() error {
 				if g%2 == 1 {
 					p = int(int64(i) * 7919 % int64(c.pages)) // all over
 				}
-				off := int64(p) * page
-				fill(want, off)
-				ok := false
-				if c.touch == "read-at" {
-					n, err := m.ReadAt(buf, off)
-					if err != nil {
-						failed <- err
-						return
-					}
-					ok = bytes.Equal(buf[:n], want)
-				} else {
-					touch := touches[c.touch]
-					if err := m.View(func(b []byte) error { ok = touch(b[off:][:page], want, buf); return nil }); err != nil {
-						failed <- err
-						return
-					}
+				fill(want, int64(p)*page)
+				ok, err := touch(int64(p)*page, want, buf)
+				if err == nil && !ok {
+					err = fmt.Errorf("page %d is wrong", p)
 				}
-				if !ok {
-					failed <- fmt.Errorf("page %d is wrong", p)
+				if err != nil {
+					failed <- err
 					return
 				}
 			}
@@ -172,12 +201,17 @@ const matrixVariable = "UFFD_DEMAND_MATRIX"
 // UFFD_DEMAND_MATRIX=full runs all of it on 40,000 pages a cell.
 func TestMatrix(t *testing.T) {
 	open(t, 1, demand.Config{})
+	served := canServe(t)
 	full := os.Getenv(matrixVariable) == "full"
 	procs, disturbs, goroutines, budgets, pages, deadline := []int{1, 2}, []string{"gc"}, []int{4}, []int{1, 64}, 64, time.Minute
 	if full {
 		procs, disturbs, goroutines, budgets, pages, deadline = []int{1, 2, 4}, []string{"", "gc", "memstats"}, []int{1, 4, 64}, []int{1, 4, 64}, 40_000, 10*time.Minute
 	}
 	names := []string{"load", "copy", "equal", "append", "map-key", "string", "sha256", "crc32", "read-at"}
+	servedNames := []string{"load", "copy", "read-at"} // each takes two processes
+	if full {
+		servedNames = names
+	}
 	for _, p := range procs {
 		for _, disturb := range disturbs {
 			for _, preempt := range []string{"0", "1"} {
@@ -191,6 +225,20 @@ func TestMatrix(t *testing.T) {
 						}
 					}
 					child := uffdtest.ChildFor(t, deadline, "matrix", args...)
+					child.Env = append(child.Env, "GODEBUG=asyncpreemptoff="+preempt)
+					if err := child.Run(); err != nil {
+						t.Error(err)
+					}
+					if !served || testing.Short() && (p > 1 || preempt == "1") {
+						return
+					}
+					args = nil
+					for _, name := range servedNames {
+						for _, g := range goroutines {
+							args = append(args, cell{touch: name, procs: p, disturb: disturb, goroutines: g, budget: 1, pages: pages}.args()...)
+						}
+					}
+					child = uffdtest.ChildFor(t, deadline, "served matrix", args...)
 					child.Env = append(child.Env, "GODEBUG=asyncpreemptoff="+preempt)
 					if err := child.Run(); err != nil {
 						t.Error(err)

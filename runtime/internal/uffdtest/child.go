@@ -27,7 +27,7 @@ func ChildFor(t testing.TB, deadline time.Duration, name string, args ...string)
 		t.Fatalf("no child %q", name)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	cmd.Env = append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0") // or a child of the race detector's lingers
 	cmd.Stderr = os.Stderr
 	timer := time.AfterFunc(deadline, func() {
 		if cmd.Process != nil {
