@@ -59,6 +59,9 @@ func declare(d *declarations, a *arch, tree *cc.TranslationUnit) (*scope, error)
 		if s.index(firstToken(x.Declaration.DeclarationSpecifiers)) < 0 {
 			continue // the parser's own
 		}
+		if s.index(x.Declaration.Token) < 0 {
+			return nil, errorAt(s.tokens[len(s.tokens)-1], "syntax error: the last declaration has no end")
+		}
 		if err := s.declaration(x.Declaration); err != nil {
 			return nil, err
 		}
