@@ -51,10 +51,14 @@
 //
 // In a package of its own, with the kernel headers of this machine:
 //
-//	//go:generate go run github.com/zuffd/uffd/gen -sysroot /usr/include -pkg kvm linux/kvm.h
+//	//go:generate go run github.com/zuffd/uffd/gen -sysroot /usr/include -arch amd64 -pkg kvm linux/kvm.h
 //
-// go generate writes zkvm_linux_amd64.go and zkvm_linux_arm64.go, which need
-// the standard library alone:
+// go generate writes zkvm_linux_amd64.go, which needs the standard library
+// alone. The machine's headers may be of one architecture; those of Debian since
+// 13 are of all, and -arch all gives a file for each. The C library's headers
+// that kernel headers include are the sysroot's or, where that has none of the
+// architecture, carried by the command.
+//
 //
 //	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 //	...

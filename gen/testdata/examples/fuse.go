@@ -10,7 +10,7 @@ import (
 	"unsafe"
 )
 
-//go:generate go run github.com/zuffd/uffd/gen -sysroot /usr/include -arch amd64,arm64 -pkg main -name fuse linux/fuse.h
+//go:generate go run github.com/zuffd/uffd/gen -sysroot /usr/include -arch amd64 -pkg main -name fuse linux/fuse.h
 
 func main() {
 	dir, err := os.MkdirTemp("", "fuse")

@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-//go:generate go run github.com/zuffd/uffd/gen -sysroot /usr/include -arch amd64,arm64 -pkg main -name kvm linux/kvm.h
+//go:generate go run github.com/zuffd/uffd/gen -sysroot /usr/include -arch amd64 -pkg main -name kvm linux/kvm.h
 
 func main() {
 	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
