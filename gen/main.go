@@ -59,7 +59,6 @@
 // that kernel headers include are the sysroot's or, where that has none of the
 // architecture, carried by the command.
 //
-//
 //	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 //	...
 //	version, _, errno := syscall.Syscall(syscall.SYS_IOCTL, kvm.Fd(), KVM_GET_API_VERSION, 0)

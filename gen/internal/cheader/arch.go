@@ -81,6 +81,9 @@ func (a *arch) load(lines string) {
 		values[name] = value
 		fmt.Fprintf(&b, "#define %s %s\n", name, value)
 	}
+	// gcc answers this by itself. It has all that headers ask for and that
+	// change a layout.
+	b.WriteString("#define __has_attribute(x) 1\n")
 	a.predefined = b.String()
 	number := func(name string) int64 {
 		n, _ := strconv.ParseInt(values[name], 10, 64)

@@ -14,8 +14,8 @@ type layoutAttributes struct {
 
 // harmless are the attributes that change no layout.
 var harmless = []string{
-	"access", "address_space", "alias", "aligned_largest", "alloc_align", "alloc_size", "always_inline", "artificial", "assume_aligned",
-	"bitwise", "btf_decl_tag", "btf_type_tag", "cleanup", "cold", "const", "constructor", "context", "copy", "counted_by", "counted_by_ptr",
+	"access", "address_space", "alias", "alloc_align", "alloc_size", "always_inline", "artificial", "assume_aligned",
+	"bitwise", "btf_decl_tag", "btf_type_tag", "cleanup", "cold", "const", "constructor", "context", "counted_by", "counted_by_ptr",
 	"deprecated", "designated_init", "destructor", "error", "externally_visible", "fallthrough", "flatten", "force", "format", "format_arg",
 	"gnu_inline", "hot", "ifunc", "leaf", "malloc", "may_alias", "no_instrument_function", "no_sanitize", "noclone", "nocast", "noderef",
 	"noinline", "nonnull", "nonstring", "noreturn", "nothrow", "optimize", "preserve_access_index", "pure", "returns_nonnull",

@@ -82,6 +82,9 @@ func (b *builder) macro(def *definition) (v cexpr.Value, reason string) {
 	if slices.ContainsFunc(tokens, func(t ctoken.Token) bool { return t.Text == stringized }) {
 		return v, "no constant here: the # operator makes it"
 	}
+	if slices.ContainsFunc(tokens, func(t ctoken.Token) bool { return t.Text == varies }) {
+		return v, "no constant: it depends on where it is used"
+	}
 	if isText(tokens) {
 		text, err := b.eval.Text(tokens)
 		if err != nil {

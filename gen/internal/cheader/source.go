@@ -59,8 +59,14 @@ type definition struct {
 // the preprocessor. A header that uses it is refused.
 const markPrefix = "__gen_"
 
-// stringized stands for the # operator.
-const stringized = markPrefix + "stringized"
+// stringized stands for the # operator, varies for a macro of the compiler that
+// is not the same everywhere.
+const (
+	stringized = markPrefix + "stringized"
+	varies     = markPrefix + "varies"
+)
+
+var varying = []string{"__LINE__", "__FILE__", "__COUNTER__", "__DATE__", "__TIME__", "__TIMESTAMP__", "__BASE_FILE__", "__INCLUDE_LEVEL__"}
 
 // reader makes sources and knows their marks.
 type reader struct {
@@ -363,6 +369,8 @@ func (w *writer) define(at int, args []piece) error {
 		switch {
 		case variadic != "" && p.text == variadic:
 			b.WriteString("__VA_ARGS__")
+		case p.kind == ctoken.Word && slices.Contains(varying, p.text):
+			b.WriteString(varies)
 		case def.function && p.text == "#" && i+1 < len(body) && body[i+1].kind == ctoken.Word:
 			b.WriteString(stringized)
 		default:

@@ -18,5 +18,10 @@
 #define CAST ((struct s)0)
 #define VALUE CALL(1)
 #define FOLDED (0 && unknown_name)
+#define VARIES __LINE__
+#define VARIES_TOO (VARIES + __COUNTER__)
+#if defined(__has_attribute) && __has_attribute(packed)
+#define HAS_PACKED 1
+#endif
 extern int variable;
 #endif
