@@ -90,9 +90,11 @@
 //
 // A fault on one CPU takes about 3 microseconds, of which the pager's part is
 // one, and 20 to 60 across CPUs, nearly all of it for waking the other CPU up.
-// Two things change that. Installing more pages at once ([Readahead]): 16 pages
-// cost seven times what one does, without the way there and back. And polling
-// ([Config.Spin]), which burns a processor.
+// Three things change that. Installing more pages at once ([Readahead]): 16
+// pages cost seven times what one does, without the way there and back. Not
+// faulting at all: [Pager.Populate] brings everything in, in the background, and
+// [Pager.Replay] what was asked for the last time, which a [Recorder] noted. And
+// polling ([Config.Spin]), which burns a processor.
 //
 // Sources that lend memory ([Lender]) are served by the goroutine that reads
 // messages, without a switch and without a copy in between. All others are read

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -27,7 +28,8 @@ type fetches struct {
 	mu      sync.Mutex
 	ready   sync.Cond
 	queue   []*fetch
-	flight  []*fetch // queued ones too
+	flight  []*fetch     // queued ones too
+	flying  atomic.Int32 // how many these are
 	free    []*fetch
 	workers int
 	idle    int
@@ -39,6 +41,9 @@ func (q *fetches) init() { q.ready.L = &q.mu }
 // join reports whether addr is being fetched. Whoever waits for it is woken when
 // that is over, whatever came of it.
 func (q *fetches) join(addr uint64) bool {
+	if q.flying.Load() == 0 {
+		return false // as it always is where all is lent
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, f := range q.flight {
@@ -71,13 +76,18 @@ func (p *Pager) fetch(s *segment, page, from, to int) {
 	}
 	f := q.get()
 	*f = fetch{userfaultfd.Range{Start: start, Len: end - start}, s.b, s.pageOf(start), page}
-	q.flight = append(q.flight, f)
+	q.fly(f)
 	q.queue = append(q.queue, f)
 	if q.idle < len(q.queue) && q.workers < p.cfg.Workers {
 		q.workers++
 		p.work.Go(p.worker)
 	}
 	q.ready.Signal()
+}
+
+func (q *fetches) fly(f *fetch) {
+	q.flight = append(q.flight, f)
+	q.flying.Add(1)
 }
 
 func (q *fetches) get() *fetch {
@@ -116,6 +126,7 @@ func (q *fetches) end(f *fetch) {
 		if g == f {
 			q.flight[i] = q.flight[len(q.flight)-1]
 			q.flight = q.flight[:len(q.flight)-1]
+			q.flying.Add(-1)
 			break
 		}
 	}
@@ -132,7 +143,7 @@ func (q *fetches) claim(f *fetch) bool {
 			return false
 		}
 	}
-	q.flight = append(q.flight, f)
+	q.fly(f)
 	return true
 }
 

@@ -26,8 +26,6 @@ import (
 // deadline is how long a test waits for what must come.
 const deadline = 20 * time.Second
 
-func TestMain(m *testing.M) { uffdtest.Main(m) }
-
 // needFeatures skips the test where the kernel lacks one.
 func needFeatures(t testing.TB, features userfaultfd.Features) {
 	t.Helper()

@@ -183,9 +183,14 @@ func (p *Pager) bring(ctx context.Context, pieces []piece, givesUp bool) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var first error
-	for range min(p.backgroundWorkers(pieces), len(pieces)) {
+	// Reading is mostly waiting; installing is the kernel's work, which takes a
+	// CPU, and one is to be left for faults.
+	installs := make(chan struct{}, max(1, min(runtime.GOMAXPROCS(0)-1, 4)))
+	for range min(p.cfg.Workers, len(pieces)) {
 		wg.Go(func() {
-			w := &bringer{p: p, ctx: ctx, givesUp: givesUp}
+			w := &bringer{p: p, ctx: ctx, givesUp: givesUp, installs: installs, faults: p.stats.faults()}
+			installs <- struct{}{}
+			defer func() { <-installs }()
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(pieces) {
@@ -221,30 +226,21 @@ func (p *Pager) whyStopped() error {
 	return fmt.Errorf("pager: stopped: %w", why)
 }
 
-// backgroundWorkers returns how many pay. Copying is the kernel's work, of which
-// each takes a CPU, and one is to be left for faults; reading is mostly waiting.
-func (p *Pager) backgroundWorkers(pieces []piece) int {
-	for _, x := range pieces {
-		if c := x.seg.b.content; c != nil && c.lender == nil && !c.inPlace {
-			return p.cfg.Workers
-		}
-	}
-	return max(1, min(runtime.GOMAXPROCS(0)-1, 4))
-}
-
 // A bringer is a worker that brings pieces in.
 type bringer struct {
 	p       *Pager
 	ctx     context.Context
 	givesUp bool // poisons what cannot be had
-	buf     []byte
-	faults  uint64 // seen at the last install
-	polite  int    // how many installs are to be short yet
+
+	installs chan struct{} // who works, and does not wait for a source, has put one in
+	buf      []byte
+	faults   uint64 // seen at the last install
+	polite   int    // how many installs are to be short yet
 }
 
 // size returns how many bytes to install by one call: few while there are faults.
 func (w *bringer) size() uint64 {
-	if n := w.p.stats.missing.Load() + w.p.stats.minor.Load(); n != w.faults {
+	if n := w.p.stats.faults(); n != w.faults {
 		w.faults, w.polite = n, 16
 	}
 	if w.polite > 0 {
@@ -295,6 +291,8 @@ func (w *bringer) run(s segment, page, end int) (next int, err error) {
 			}
 		}
 	}
+	<-w.installs // while this one waits, another installs
+	defer func() { w.installs <- struct{}{} }()
 	return w.read(s, page, min(until, page+max(pieceSize/int(b.pageSize), 1)))
 }
 

@@ -95,6 +95,9 @@ func (c *counters) count(f userfaultfd.PagefaultFlags) {
 	}
 }
 
+// faults returns how many asked for pages.
+func (c *counters) faults() uint64 { return c.missing.Load() + c.minor.Load() }
+
 // installed counts what an operation has done.
 func (c *counters) installed(o operation, zeros bool, bytes uint64) {
 	if zeros {

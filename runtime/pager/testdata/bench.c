@@ -6,8 +6,8 @@
  * opens a userfaultfd, sends it over socket 3 with "ADDRESS LENGTH PAGESIZE
  * MEMFD", and for each line "N" on socket 4 has each of THREADS threads touch N
  * of its PAGES pages, one by one, answers with "P50 P99 TOTAL" in nanoseconds
- * (TOTAL is from the first touch to the last), and discards them. "wait N" does
- * the same without discarding. CPU -1 is any.
+ * (TOTAL is from the first touch to the last), and discards them (MADV_DONTNEED).
+ * "scatter N" touches N pages here and there, always the same. CPU -1 is any.
  *
  *	bench serve CPU STRATEGY PAGES
  *
@@ -56,7 +56,7 @@ static void on_cpu(int cpu)
 
 static unsigned char *memory;
 static int nthreads, npages;
-static long todo;
+static long todo, stride = 1;
 static unsigned *took;
 static pthread_barrier_t before, after;
 
@@ -69,7 +69,7 @@ static void *touch_pages(void *arg)
 		unsigned char *mine = memory + thread * npages * page_size;
 		for (long i = 0; i < todo; i++) {
 			long start = nanoseconds();
-			*(volatile unsigned char *)(mine + i * page_size);
+			*(volatile unsigned char *)(mine + i * stride % npages * page_size);
 			took[thread * todo + i] = nanoseconds() - start;
 		}
 		pthread_barrier_wait(&after);
@@ -106,16 +106,16 @@ static void touch(int argc, char **argv)
 	}
 	while ((n = read(DRIVER, line, sizeof line - 1)) > 0) {
 		line[n] = 0;
-		int keep = !strncmp(line, "wait ", 5);
-		todo = atol(line + (keep ? 5 : 0));
+		int scatter = !strncmp(line, "scatter ", 8);
+		stride = scatter ? 7919 : 1;
+		todo = atol(line + (scatter ? 8 : 0));
 		if (todo < 1 || todo > npages)
 			exit(2);
 		long start = nanoseconds();
 		pthread_barrier_wait(&before);
 		pthread_barrier_wait(&after);
 		long total = nanoseconds() - start;
-		if (!keep)
-			madvise(memory, size, memfd < 0 ? MADV_DONTNEED : MADV_REMOVE);
+		madvise(memory, size, MADV_DONTNEED);
 		long all = todo * nthreads;
 		qsort(took, all, sizeof *took, ascending);
 		dprintf(DRIVER, "%u %u %ld\n", took[all / 2], took[all * 99 / 100], total);
