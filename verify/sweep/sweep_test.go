@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/cc"
+)
+
+const swept = `
+#define ANSWER 42
+#define TEXT "text"
+#define SEND _IOW('x', 1, struct s)
+enum color { RED = -1, GREEN, BLUE = 7 };
+struct s {
+	char a;
+	int b : 3, c : 9;
+	union { long long d; float e; } u;
+	struct { short f; } nameless[2];
+	enum color color;
+	struct { int g; };
+} __attribute__((packed));
+`
+
+// judgeAndModel returns a judge of a header, and the generator's model of it.
+func judgeAndModel(t *testing.T, goarch string) (*judge, *abi.Model) {
+	t.Helper()
+	c, _ := cc.For(goarch)
+	if err := c.Missing(); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../../headers")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "swept.h"), []byte(swept), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./gen", "-json", "-sysroot", dir, "-arch", goarch, "swept.h")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m abi.Model
+	if err := json.Unmarshal(out, &m); err != nil {
+		t.Fatal(err)
+	}
+	return &judge{compiler: c, include: []string{dir}, sysroot: dir, scratch: t.TempDir()}, &m
+}
+
+func TestTheJudgeAgrees(t *testing.T) {
+	for _, goarch := range []string{"amd64", "386", "s390x"} {
+		t.Run(goarch, func(t *testing.T) {
+			j, m := judgeAndModel(t, goarch)
+			c := claim(m)
+			truth, err := j.truth("swept.h", "a.o", c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wrong := c.differences(truth); len(wrong) > 0 || len(c.facts) < 20 {
+				t.Errorf("of %d facts wrong: %s", len(c.facts), strings.Join(wrong, "\n"))
+			}
+		})
+	}
+}
+
+// TestTheJudgeFindsLies plants one of each kind in a model.
+func TestTheJudgeFindsLies(t *testing.T) {
+	of := func(m *abi.Model, name string) *abi.Struct {
+		for i := range m.Structs {
+			if m.Structs[i].Name == name {
+				return &m.Structs[i]
+			}
+		}
+		t.Fatalf("no struct %s", name)
+		return nil
+	}
+	for name, lie := range map[string]struct {
+		plant func(m *abi.Model)
+		want  string
+	}{
+		"a value":              {func(m *abi.Model) { m.Constants[0].Value = abi.Unsigned(43) }, "value of ANSWER: claimed 43, really 42"},
+		"a constant too few":   {func(m *abi.Model) { m.Constants = m.Constants[1:] }, "ANSWER: left out"},
+		"a constant too many":  {func(m *abi.Model) { m.Constants = append(m.Constants, abi.Constant{Name: "NONE"}) }, "value of NONE: claimed 0, which the compiler does not know"},
+		"an enumerator":        {func(m *abi.Model) { m.Constants[len(m.Constants)-1].Value = abi.Unsigned(8) }, "value of BLUE: claimed 8, really 7"},
+		"a sign of an enum":    {func(m *abi.Model) { m.Enums[0].Signed = false }, "sign of enum color"},
+		"a size":               {func(m *abi.Model) { of(m, "s").Size++ }, "size of struct s"},
+		"an alignment":         {func(m *abi.Model) { of(m, "s").Align = 4 }, "alignment of struct s: claimed 4, really 1"},
+		"an offset":            {func(m *abi.Model) { of(m, "s").Fields[3].Offset++ }, "place of struct s.u"},
+		"a bit":                {func(m *abi.Model) { of(m, "s").Fields[2].BitOffset++ }, "place of struct s.c"},
+		"a width":              {func(m *abi.Model) { of(m, "s").Fields[1].BitSize = 4 }, "place of struct s.b"},
+		"a sign":               {func(m *abi.Model) { of(m, "s").Fields[0].Kind = "int8" }, "place of struct s.a"},
+		"a member of a union":  {func(m *abi.Model) { of(m, "s.u").Fields[1].Kind = "int32" }, "place of struct s.u.e"},
+		"a union's member":     {func(m *abi.Model) { of(m, "s.u").Fields = of(m, "s.u").Fields[:1] }, "struct s.u.e: not claimed"},
+		"a nameless element":   {func(m *abi.Model) { of(m, "s.nameless").Fields[0].Offset = 1 }, "place of struct s.nameless[].f"},
+		"a member too few":     {func(m *abi.Model) { of(m, "s").Fields = of(m, "s").Fields[:6] }, "struct s.g: not claimed"},
+		"a struct too few":     {func(m *abi.Model) { m.Structs = nil }, "struct s: not claimed"},
+		"an ioctl's direction": {func(m *abi.Model) { m.Ioctls[0].Dir = "r" }, "encoding of SEND"},
+		"an ioctl's size":      {func(m *abi.Model) { m.Ioctls[0].Size++ }, "encoding of SEND"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, m := judgeAndModel(t, "s390x")
+			lie.plant(m)
+			c := claim(m)
+			truth, err := j.truth("swept.h", "a.o", c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wrong := strings.Join(c.differences(truth), "\n"); !strings.Contains(wrong, lie.want) {
+				t.Errorf("found %q, want %q", wrong, lie.want)
+			}
+		})
+	}
+}
+
+func TestResultsReplaceOlderOnes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "SWEEP.md")
+	first := []*outcome{{release: "6.1", arch: "amd64", source: "a 1", right: 1}, {release: "7.3", arch: "386", source: "b 2", right: 2, refused: []*verdict{{header: "x.h", refused: "why"}}}}
+	for _, all := range [][]*outcome{first, {{release: "6.1", arch: "amd64", source: "c 3", right: 3}}} {
+		if err := record(path, all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, older := strings.Index(string(got), "| 7.3 | 386 | b 2 |"), strings.Index(string(got), "| 6.1 | amd64 | c 3 |")
+	if newer < 0 || older < newer || strings.Contains(string(got), "a 1") || !strings.Contains(string(got), "- 7.3 386, x.h: why\n") {
+		t.Errorf("got\n%s", got)
+	}
+}
