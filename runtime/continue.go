@@ -29,7 +29,7 @@ func (f *File) Continue(r Range, mode ContinueMode) (n uint64, err error) {
 	for {
 		arg := uffd.UffdioContinue{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
 		var errno unix.Errno
-		if isShort(arg.Range.Len) {
+		if f.isShort(arg.Range.Len) {
 			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))
 		} else {
 			errno = ioctl(f.fd.Int, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))

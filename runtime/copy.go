@@ -40,7 +40,7 @@ func (f *File) Copy(dst uint64, src []byte, mode CopyMode) (n int, err error) {
 	for {
 		arg := uffd.UffdioCopy{Dst: dst + done, Src: from + done, Len: r.Len - done, Mode: uint64(mode)}
 		var errno unix.Errno
-		if isShort(arg.Len) {
+		if f.isShort(arg.Len) {
 			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))
 		} else {
 			errno = ioctl(f.fd.Int, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))

@@ -2,6 +2,7 @@ package userfaultfd
 
 import (
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ type File struct {
 	fd       sys.FD
 	raw      syscall.RawConn // for readers, the only ones to wait
 	blocking bool            // Config.Blocking
+	patient  atomic.Bool     // SetPatient
 	features Features
 	ioctls   Ioctls
 	reader   reader

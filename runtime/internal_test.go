@@ -18,3 +18,16 @@ func TestClaimsWPInVain(t *testing.T) {
 		}
 	}
 }
+
+func TestAPatientFileTellsTheSchedulerOfShortOperations(t *testing.T) {
+	f := new(File)
+	for _, patient := range []bool{false, true, false} {
+		f.SetPatient(patient)
+		if got := f.isShort(4096); got == patient {
+			t.Errorf("patient is %v, and an operation on a page is short: %v", patient, got)
+		}
+		if f.isShort(shortIoctl + 1) {
+			t.Error("a long operation is short")
+		}
+	}
+}

@@ -33,7 +33,7 @@ func (f *File) Move(dst, src, length uint64, mode MoveMode) (n uint64, err error
 	for {
 		arg := uffd.UffdioMove{Dst: dst + n, Src: src + n, Len: length - n, Mode: uint64(mode)}
 		var errno unix.Errno
-		if isShort(arg.Len) {
+		if f.isShort(arg.Len) {
 			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg))
 		} else {
 			errno = ioctl(f.fd.Int, uffd.UFFDIO_MOVE, unsafe.Pointer(&arg))

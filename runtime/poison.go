@@ -33,7 +33,7 @@ func (f *File) Poison(r Range, mode PoisonMode) (n uint64, err error) {
 	for {
 		arg := uffd.UffdioPoison{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
 		var errno unix.Errno
-		if isShort(arg.Range.Len) {
+		if f.isShort(arg.Range.Len) {
 			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_POISON, unsafe.Pointer(&arg))
 		} else {
 			errno = ioctl(f.fd.Int, uffd.UFFDIO_POISON, unsafe.Pointer(&arg))

@@ -42,7 +42,7 @@ func (f *File) writeProtect(r Range, mode uint64) error {
 	defer f.fd.Release()
 	arg := uffd.UffdioWriteprotect{Range: r.abi(), Mode: mode}
 	var errno unix.Errno
-	if isShort(r.Len) {
+	if f.isShort(r.Len) {
 		errno = rawIoctl(f.fd.Int, uffd.UFFDIO_WRITEPROTECT, unsafe.Pointer(&arg))
 	} else {
 		errno = ioctl(f.fd.Int, uffd.UFFDIO_WRITEPROTECT, unsafe.Pointer(&arg))
@@ -83,7 +83,7 @@ func (f *File) rwProtect(r Range, mode uint64) error {
 	defer f.fd.Release()
 	arg := uffd.UffdioRwprotect{Range: r.abi(), Mode: mode}
 	var errno unix.Errno
-	if isShort(r.Len) {
+	if f.isShort(r.Len) {
 		errno = rawIoctl(f.fd.Int, uffd.UFFDIO_RWPROTECT, unsafe.Pointer(&arg))
 	} else {
 		errno = ioctl(f.fd.Int, uffd.UFFDIO_RWPROTECT, unsafe.Pointer(&arg))

@@ -28,7 +28,7 @@ func (f *File) Zeropage(r Range, mode ZeropageMode) (n uint64, err error) {
 	for {
 		arg := uffd.UffdioZeropage{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
 		var errno unix.Errno
-		if isShort(arg.Range.Len) {
+		if f.isShort(arg.Range.Len) {
 			errno = rawIoctl(f.fd.Int, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
 		} else {
 			errno = ioctl(f.fd.Int, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
