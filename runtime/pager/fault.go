@@ -31,7 +31,9 @@ func (p *Pager) resolveAll() {
 	if len(p.later) == 0 {
 		p.backoff = 0
 	}
-	p.clock.stop(start)
+	if p.clock.stop(start) > longRound {
+		p.checkThrottling()
+	}
 	p.faults = p.faults[:0]
 }
 

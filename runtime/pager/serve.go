@@ -91,6 +91,7 @@ func (p *Pager) serve() error {
 	if p.process != nil {
 		p.work.Go(func() { p.process.wait(p.sources, func() { p.stop(errEnded) }) })
 	}
+	p.checkThrottling()
 	p.wakeAll()
 	p.loop()
 	return p.finish(*p.stopping.Load())

@@ -124,10 +124,13 @@ func (l *latencies) start(faults int) (t time.Time) {
 	return
 }
 
-func (l *latencies) stop(start time.Time) {
+// stop ends it, and returns how long it took; 0 if it was not timed.
+func (l *latencies) stop(start time.Time) (took time.Duration) {
 	if !start.IsZero() {
-		l.add(time.Since(start))
+		took = time.Since(start)
+		l.add(took)
 	}
+	return took
 }
 
 func (l *latencies) add(d time.Duration) {
