@@ -19,6 +19,9 @@ const farthest = 64 << 20
 // start so often that most of its time went into that.
 func (m *Mapping) lookAhead(w want, c int) int {
 	n, limit := 1, m.window
+	if limit == 1 {
+		return 1
+	}
 	if v := w.viewer; v != nil {
 		n = 2 * v.ahead
 	}

@@ -7,7 +7,11 @@ import (
 
 // A Budget limits how many bytes of mappings are in memory. Chunks that were
 // not accessed for long are evicted, while views run: an evicted page is merely
-// missing again. What stays is what slices hold, what was written and not
+// missing again. On Linux 7.3 the kernel tells what views have accessed. Before,
+// what is known are the calls of ReadAt and the like, misses that met a chunk in
+// place, and that a chunk is wanted again which was evicted not long ago.
+//
+// What stays is what slices hold, what was written and not
 // flushed, and, as far as it can be told, what the views need that run.
 //
 // A view, or another call, that needs more at once than the budget has, beside
@@ -64,6 +68,7 @@ func (b *Budget) count(m *Mapping, chunks int) {
 func (b *Budget) room(m *Mapping, cl *claim) error {
 	n := int64(m.chunkSize)
 	var w waiter
+	refused := 0
 	for b.limit > 0 && b.used+n > b.limit {
 		if m.isClosed() {
 			return os.ErrClosed
@@ -72,7 +77,8 @@ func (b *Budget) room(m *Mapping, cl *claim) error {
 			return ErrBudget
 		}
 		if v, c := b.clock.victim(cl, w.reach()); v != nil {
-			b.evict(v, c)
+			b.evict(v, c, refused > b.clock.n)
+			refused++
 		} else {
 			w.wait(b, m)
 		}
@@ -85,12 +91,12 @@ func (b *Budget) room(m *Mapping, cl *claim) error {
 // that nobody holds.
 func (b *Budget) roomAhead(m *Mapping) bool {
 	n := int64(m.chunkSize)
-	for b.limit > 0 && b.used+n > b.limit {
+	for refused := 0; b.limit > 0 && b.used+n > b.limit; refused++ {
 		v, c := b.clock.victim(nil, unheld)
 		if v == nil {
 			return false
 		}
-		b.evict(v, c)
+		b.evict(v, c, refused > b.clock.n)
 	}
 	b.count(m, 1)
 	return true

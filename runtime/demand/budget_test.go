@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/runtime/demand"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 )
@@ -214,6 +215,27 @@ func TestSecondChance(t *testing.T) {
 	}
 	if n := s.seen[0]; n > 2 {
 		t.Errorf("what was accessed all the time was read %d times", n)
+	}
+}
+
+// TestSecondChanceOfViews has views access a chunk all the time, of which only
+// the kernel knows.
+func TestSecondChanceOfViews(t *testing.T) {
+	uffdtest.OpenConfig(t, userfaultfd.Config{Features: userfaultfd.FeatureRWPAsync, UserModeOnly: true})
+	m, s, budget := limited(t, 256, 8)
+	for c := range 200 {
+		if err := look(m, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := look(m, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.seen[0]; n > 2 {
+		t.Errorf("what was accessed all the time was read %d times", n)
+	}
+	if used := budget.Used(); used > 8*chunk {
+		t.Errorf("%d bytes are used", used)
 	}
 }
 

@@ -9,6 +9,7 @@ type chunk struct {
 	partial bool // pages may be missing, since the source failed or the kernel took them
 	dirty   bool // pages were written
 	queued  bool // the clock has an entry for it
+	watched bool // accesses are noted by the kernel
 }
 
 // A phase is where a chunk is. One that is busy is in the hands of one goroutine,
@@ -54,7 +55,7 @@ func (m *Mapping) begin(c int, t *transfer) {
 func (m *Mapping) end(c int, p phase) {
 	m.chunks[c].phase = p
 	if p == absent {
-		m.chunks[c].partial = false
+		m.chunks[c].partial, m.chunks[c].watched = false, false
 	}
 	delete(m.busy, c)
 }

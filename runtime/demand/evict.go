@@ -2,25 +2,32 @@ package demand
 
 import "github.com/zuffd/uffd/runtime/memory"
 
-// evict takes a chunk away, if it was not written, without the lock.
-func (b *Budget) evict(m *Mapping, c int) {
+// evict takes a chunk away, without the lock, if it was not written, nor, but
+// with force, accessed lately.
+func (b *Budget) evict(m *Mapping, c int, force bool) {
 	t := newTransfer(c, 1)
 	m.begin(c, t)
+	watched := m.chunks[c].watched
 	b.mu.Unlock()
-	written := m.tracker.takeAway(m, c)
+	v := m.tracker.takeAway(m, c, watched, force)
 	b.mu.Lock()
-	if written {
-		m.end(c, resident)
-		m.setFirm(c, func() { m.chunks[c].dirty = true })
-		if m.isClosed() && !m.isInUse(c) {
-			m.drop(c)
-		}
-	} else {
+	switch v {
+	case taken:
 		m.end(c, absent)
 		b.uncount(m, 1)
 		b.turns++
 		m.evicted[c] = b.turns
 		m.evictions.Add(1)
+	case wasWritten:
+		m.end(c, resident)
+		m.setFirm(c, func() { m.chunks[c].dirty = true })
+	case wasAccessed:
+		m.end(c, resident)
+		m.chunks[c].watched = true
+		b.enqueue(m, c)
+	}
+	if m.isClosed() && m.isIdle(c) {
+		m.drop(c)
 	}
 	close(t.done)
 	b.changed()

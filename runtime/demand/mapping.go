@@ -158,6 +158,9 @@ func (m *Mapping) open(size, page int) (err error) {
 		mode |= userfaultfd.RegisterWP
 	}
 	c := userfaultfd.Config{Features: features, UserModeOnly: true}
+	if m.budget.limit > 0 && !m.writable {
+		c.Optional = userfaultfd.FeatureRWPAsync
+	}
 	m.file, err = userfaultfd.Open(c)
 	if missing := (*userfaultfd.UnsupportedError)(nil); errors.As(err, &missing) && missing.Name == "UFFD_USER_MODE_ONLY" {
 		c.UserModeOnly = false // which Linux 5.10 does not know
@@ -172,11 +175,20 @@ func (m *Mapping) open(size, page int) (err error) {
 	}
 	m.bytes = m.memory.Bytes()[:size:size]
 	m.start = m.memory.Range().Start
+	watch := m.file.Features()&userfaultfd.FeatureRWPAsync != 0
+	if watch {
+		mode |= userfaultfd.RegisterRWP
+	}
 	if _, err := m.file.Register(m.memory.Range(), mode); err != nil {
 		return err
 	}
+	if m.writable || watch {
+		if err := m.tracker.open(m); err != nil {
+			return err
+		}
+	}
 	if m.writable {
-		return m.tracker.open(m)
+		return nil
 	}
 	// UFFDIO_COPY fills memory that nobody else can write.
 	return unix.Mprotect(m.memory.Bytes(), unix.PROT_READ)

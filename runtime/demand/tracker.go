@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tracker tells which pages of a writable mapping were written. The kernel
-// notes it, for pages that are put in place protected, without a message
-// (FeatureWPAsync), and a scan of the page table tells. The zero tracker is of
-// memory that cannot be written.
+// A tracker tells which pages of a writable mapping were written, and of one
+// that is not, which were accessed, where the kernel knows (Linux 7.3). The
+// kernel notes it for pages that are protected, without a message
+// (FeatureWPAsync, FeatureRWPAsync), and a scan of the page table tells.
 type tracker struct {
-	pagemap *pagemap.Pagemap
+	pagemap *pagemap.Pagemap // nil where nothing is told
 
 	// owed are pages that a scan has protected again although what was
 	// written there was not saved; by their number. Guarded by budget.mu.
@@ -23,13 +23,16 @@ type tracker struct {
 }
 
 func (k *tracker) open(m *Mapping) (err error) {
+	k.pagemap, err = pagemap.Open(0)
+	if err != nil || !m.writable {
+		return err
+	}
+	k.owed = make(map[int]bool)
 	// Scans for several categories at once have gone wrong on huge pages.
 	if err := unix.Madvise(m.memory.Bytes(), unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
 		return err
 	}
-	k.owed = make(map[int]bool)
-	k.pagemap, err = pagemap.Open(0)
-	return err
+	return nil
 }
 
 func (k *tracker) close() {
@@ -46,32 +49,64 @@ func written(r userfaultfd.Range, reset bool) pagemap.Scan {
 	return s
 }
 
-// takeAway takes a busy chunk away, unless it was written. Nobody can write
+// A verdict is what came of an attempt to take a chunk away.
+type verdict int
+
+const (
+	taken verdict = iota
+	wasWritten
+	wasAccessed // since the last attempt
+)
+
+// takeAway takes a busy chunk away, unless it was written, or accessed since it
+// was watched. The latter is no reason with force.
+func (k *tracker) takeAway(m *Mapping, c int, watched, force bool) verdict {
+	switch {
+	case m.writable:
+		return k.takeUnwritten(m, c)
+	case k.pagemap != nil && !force && k.wasAccessed(m, c, watched):
+		return wasAccessed
+	}
+	m.discard(c, 1)
+	return taken
+}
+
+// takeUnwritten is takeAway for memory that can be written. Nobody can write
 // between the look and the deed: who tries meets a fault, and waits for the
 // chunk.
-func (k *tracker) takeAway(m *Mapping, c int) (dirty bool) {
+func (k *tracker) takeUnwritten(m *Mapping, c int) verdict {
 	r := m.rangeOf(c, 1)
-	if k.pagemap == nil {
-		m.discard(c, 1)
-		return false
-	}
 	p := m.memory.Bytes()[r.Start-m.start:][:r.Len]
 	if err := unix.Mprotect(p, unix.PROT_READ); err != nil {
-		return true // too many mappings, say
+		return wasWritten // too many mappings, say
 	}
 	defer unix.Mprotect(p, unix.PROT_READ|unix.PROT_WRITE)
-	s := written(r, false)
-	s.MaxPages = 1
-	var found [1]pagemap.Region
-	n, _, err := k.pagemap.Scan(&s, found[:])
-	if n > 0 || err != nil {
-		return true
+	if k.finds(written(r, false)) {
+		return wasWritten
 	}
 	if beforeDiscard != nil {
 		beforeDiscard()
 	}
 	m.discard(c, 1)
-	return false
+	return taken
+}
+
+// wasAccessed reports whether a chunk was accessed since it was watched, or was
+// not watched, and watches it from now on.
+func (k *tracker) wasAccessed(m *Mapping, c int, watched bool) bool {
+	r := m.rangeOf(c, 1)
+	if watched && !k.finds(pagemap.Accessed(r)) {
+		return false
+	}
+	return m.file.RWProtect(r) == nil
+}
+
+// finds reports whether a scan finds a page. If it fails, it may be so.
+func (k *tracker) finds(s pagemap.Scan) bool {
+	s.MaxPages = 1
+	var found [1]pagemap.Region
+	n, _, err := k.pagemap.Scan(&s, found[:])
+	return n > 0 || err != nil
 }
 
 // beforeDiscard is called before a chunk that was not written is discarded, by

@@ -70,6 +70,15 @@ func TestView(t *testing.T) {
 			t.Errorf("%+v", stats)
 		}
 	})
+	t.Run("reads nothing ahead with a window of a chunk", func(t *testing.T) {
+		m, s := open(t, 1<<20, demand.Config{Window: 1})
+		if err := m.View(func(b []byte) error { return verifySome(b[:700<<10], 0) }); err != nil {
+			t.Error(err)
+		}
+		if n := s.reads.Load(); n != 11 || m.Stats().ReadBytes != 11*chunk {
+			t.Errorf("%d reads, %+v", n, m.Stats())
+		}
+	})
 	t.Run("starts seldom where it goes on sequentially", func(t *testing.T) {
 		const size = 32 << 20
 		m, _ := open(t, size, demand.Config{})
