@@ -80,6 +80,25 @@ func run() error {
 	return nil
 }
 
+// each calls f with every number below n, as many at a time as there are
+// processors, and with the number of who calls.
+func each(n int, f func(i, worker int)) {
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for w := range runtime.NumCPU() {
+		workers.Go(func() {
+			for i := range next {
+				f(i, w)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+}
+
 // gone are releases that Debian's mirrors no longer have for an architecture.
 var gone = map[string]bool{"5.10 s390x": true}
 
@@ -109,21 +128,22 @@ func sweep(release, goarch, gen, scratch string, headers []string) (*outcome, er
 		}
 	}
 	verdicts := make([]*verdict, len(headers))
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for w := range runtime.NumCPU() {
-		workers.Go(func() {
-			dir := filepath.Join(scratch, fmt.Sprint(w))
-			for i := range next {
-				verdicts[i] = j.try(gen, dir, headers[i])
-			}
-		})
+	each(len(headers), func(i, worker int) {
+		verdicts[i] = j.generate(gen, filepath.Join(scratch, fmt.Sprint(worker)), headers[i])
+	})
+	var accepted []string
+	for _, v := range verdicts {
+		if v.accepted() {
+			accepted = append(accepted, v.header)
+		}
 	}
-	for i := range headers {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
+	models, together := j.models(gen, accepted)
+	each(len(headers), func(i, worker int) {
+		if v := verdicts[i]; v.accepted() {
+			j.try(v, models[v.header], fmt.Sprintf("%d.o", worker))
+		}
+	})
+	o.together = together
 	for _, v := range verdicts {
 		o.add(v)
 	}

@@ -23,7 +23,7 @@ type outcome struct {
 	failures                        []*verdict
 	times                           []time.Duration
 	large                           []*verdict
-	total                           time.Duration
+	total, together                 time.Duration // of a run for each header, and of one for all
 	megabytes                       float64
 }
 
@@ -80,9 +80,9 @@ func (o *outcome) failed() error {
 }
 
 func (o *outcome) print(w io.Writer) {
-	fmt.Fprintf(w, "linux %s %s: %d headers: %d right, %d wrong, %d not Go, %d refused; %d facts, %d ioctls, %d left out; generator %v in all, median %v, longest %v, %.0f MiB\n",
+	fmt.Fprintf(w, "linux %s %s: %d headers: %d right, %d wrong, %d not Go, %d refused; %d facts, %d ioctls, %d left out; generator %v in all, median %v, longest %v, %.0f MiB; all in one run %v\n",
 		o.release, o.arch, o.headers, o.right, len(o.wrong), len(o.broken), len(o.refused), o.compared, o.ioctls, o.omitted,
-		o.total.Round(time.Millisecond), o.median().Round(100*time.Microsecond), slices.Max(append(o.times, 0)).Round(time.Millisecond), o.megabytes)
+		o.total.Round(time.Millisecond), o.median().Round(100*time.Microsecond), slices.Max(append(o.times, 0)).Round(time.Millisecond), o.megabytes, o.together.Round(10*time.Millisecond))
 	for _, v := range o.refused {
 		fmt.Fprintf(w, "  refused %s: %s\n", v.header, v.refused)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -33,16 +34,35 @@ type verdict struct {
 	failure   error         // of the sweep itself
 }
 
-// try runs the generator over a header and judges what comes of it.
-func (j *judge) try(gen, dir, header string) *verdict {
+// models returns the models of all headers from one run of the generator, by
+// header, and how long that took.
+func (j *judge) models(gen string, headers []string) (map[string]*abi.Model, time.Duration) {
+	all := map[string]*abi.Model{}
+	start := time.Now()
+	out, err := exec.Command(gen, append([]string{"-json", "-sysroot", j.sysroot, "-arch", j.compiler.Arch}, headers...)...).Output()
+	if err != nil {
+		return all, 0
+	}
+	took := time.Since(start)
+	d := json.NewDecoder(bytes.NewReader(out))
+	for {
+		m := new(abi.Model)
+		if d.Decode(m) != nil {
+			return all, took
+		}
+		all[m.Header] = m
+	}
+}
+
+// generate runs the generator over a header, in a directory of its own.
+func (j *judge) generate(gen, dir, header string) *verdict {
 	v := &verdict{header: header}
 	if v.failure = os.MkdirAll(dir, 0o755); v.failure != nil {
 		return v
 	}
-	args := []string{"-sysroot", j.sysroot, "-older", "-arch", j.compiler.Arch, "-pkg", "swept", "-o", dir, header}
 	goFile := filepath.Join(dir, "zswept_linux_"+j.compiler.Arch+".go")
 	os.Remove(goFile) // of another header, with which this one would be compared
-	cmd := exec.Command(gen, args...)
+	cmd := exec.Command(gen, "-sysroot", j.sysroot, "-older", "-arch", j.compiler.Arch, "-pkg", "swept", "-o", dir, header)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	err := cmd.Run()
@@ -56,26 +76,28 @@ func (j *judge) try(gen, dir, header string) *verdict {
 		return v
 	}
 	v.broken = compiles(goFile, j.compiler.Arch)
-	out, err := exec.Command(gen, append([]string{"-json"}, args...)...).Output()
-	if err != nil {
-		v.failure = err
-		return v
+	return v
+}
+
+// accepted reports whether the generator has made something of the header.
+func (v *verdict) accepted() bool { return v.failure == nil && v.refused == "" }
+
+// try judges a model of a header.
+func (j *judge) try(v *verdict, m *abi.Model, object string) {
+	if m == nil {
+		v.failure = fmt.Errorf("the generator made Go of it, and no model")
+		return
 	}
-	var m abi.Model
-	if v.failure = json.Unmarshal(out, &m); v.failure != nil {
-		return v
-	}
-	c := claim(&m)
-	truth, err := j.truth(header, filepath.Base(dir)+".o", c)
+	c := claim(m)
+	truth, err := j.truth(v.header, object, c)
 	if err != nil {
-		if v.skipped = j.refuses(header); v.skipped == nil {
+		if v.skipped = j.refuses(v.header); v.skipped == nil {
 			v.failure = err
 		}
-		return v
+		return
 	}
 	v.compared, v.omitted, v.ioctls = len(c.facts), len(m.Omitted), len(m.Ioctls)
 	v.wrong = c.differences(truth)
-	return v
 }
 
 // refuses returns why the compiler does not take a header alone.
