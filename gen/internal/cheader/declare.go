@@ -144,7 +144,7 @@ func (s *scope) declaration(d *cc.Declaration) error {
 		}
 		if err != nil {
 			// Of a typedef that is not known, nothing is known.
-			s.typedefs[name.Text] = &ctype.Type{Kind: ctype.Unsupported, Name: name.Text}
+			s.typedefs[name.Text] = &ctype.Type{Kind: ctype.Unsupported, Name: name.Text, Why: err.Error()}
 			continue
 		}
 		s.typedefs[name.Text] = t.Named(name.Text, own.aligned)

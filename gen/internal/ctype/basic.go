@@ -46,7 +46,7 @@ func (t *Types) Basic(words []string) *Type {
 	case "double long":
 		return t.LongDouble
 	case "_Float128", "_Float16", "_Float64x", "__builtin_va_list", "_Complex double", "_Complex float", "_Complex double long":
-		return &Type{Kind: Unsupported, Name: strings.Join(words, " ")}
+		return &Type{Kind: Unsupported, Name: strings.Join(words, " "), Why: "it is not supported"}
 	}
 	return nil
 }

@@ -43,6 +43,9 @@ func (m *Model) Layout(r *Record) error {
 		if f.Type.Kind == Array && f.Type.Len < 0 {
 			_, ok = f.Type.Elem.Size()
 		}
+		if elem := f.Type.element(); elem.Kind == Unsupported {
+			return fmt.Errorf("the type of %s is %s, which has no layout here: %s", fieldName(f), elem.Name, elem.Why)
+		}
 		if !ok || f.Type.Kind == Function || f.Type.Kind == Void {
 			return fmt.Errorf("the size of %s is not known", fieldName(f))
 		}
@@ -63,6 +66,14 @@ func (m *Model) Layout(r *Record) error {
 	r.Size = roundUp((l.end+7)/8, l.align)
 	r.Complete = true
 	return nil
+}
+
+// element returns what an array is of in the end, or t itself.
+func (t *Type) element() *Type {
+	for t.Kind == Array {
+		t = t.Elem
+	}
+	return t
 }
 
 func fieldName(f *Field) string {

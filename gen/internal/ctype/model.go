@@ -54,6 +54,7 @@ type Type struct {
 	Len    int64  // of an Array: -1 where it is flexible
 	Record *Record
 	Enum   *EnumType
+	Why    string // of an Unsupported: what is not known of it
 
 	rank  int   // of an Int: which of two is converted to the other
 	size  int64 // of a scalar
