@@ -5,9 +5,11 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"unsafe"
 
 	"github.com/zuffd/uffd/runtime/demand"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"golang.org/x/sys/unix"
 )
 
 func TestAfterClose(t *testing.T) {
@@ -123,6 +125,48 @@ func TestCloseDuringViewThatTouchesNothingMore(t *testing.T) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 		m, _ = open(t, 1<<20, demand.Config{})
+	}
+}
+
+// TestCloseDuringEviction closes a mapping while another one evicts a chunk of
+// it. The memory must not be unmapped before that is over, or what is discarded
+// is whatever was mapped there since.
+func TestCloseDuringEviction(t *testing.T) {
+	c := demand.Config{ChunkSize: chunk, Window: chunk, Budget: demand.NewBudget(chunk)}
+	a, _ := open(t, chunk, c)
+	b, _ := open(t, chunk, c)
+	if err := look(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	var where []byte
+	b.View(func(p []byte) error { where = p; return nil }) // only its address is used
+	isMapped := func() bool {
+		in := make([]byte, chunk/page)
+		_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(unsafe.SliceData(where))), chunk, uintptr(unsafe.Pointer(&in[0])))
+		return errno == 0
+	}
+	evicting := false
+	demand.BeforeDiscard(func() {
+		evicting = true
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		if !isMapped() {
+			t.Error("the memory was unmapped while it was being evicted")
+		}
+	})
+	defer demand.BeforeDiscard(nil)
+	if err := look(a, 0); err != nil {
+		t.Error(err)
+	}
+	if !evicting {
+		t.Error("nothing was evicted")
+	}
+	if isMapped() {
+		t.Error("the memory is still mapped")
+	}
+	if n := b.Stats().Resident; n != 0 {
+		t.Errorf("%d bytes are resident", n)
 	}
 }
 

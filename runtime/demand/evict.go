@@ -3,8 +3,14 @@ package demand
 import "github.com/zuffd/uffd/runtime/memory"
 
 // evict takes a chunk away, without the lock, if it was not written, nor, but
-// with force, accessed lately.
+// with force, accessed lately. Whoever evicts may be using another mapping, so
+// this one is kept from being unmapped meanwhile: the addresses could be
+// somebody else's by then.
 func (b *Budget) evict(m *Mapping, c int, force bool) {
+	defer m.leave()
+	if !m.refs.enter() {
+		return // Close will take it away
+	}
 	t := newTransfer(c, 1)
 	m.begin(c, t)
 	watched := m.chunks[c].watched

@@ -12,8 +12,8 @@ func SetSilence(d time.Duration) (old time.Duration) {
 	return old
 }
 
-// BeforeDiscard sets what is called before a chunk is discarded that was looked
-// at and was not written.
+// BeforeDiscard sets what is called before a chunk is discarded whose eviction
+// is decided.
 func BeforeDiscard(f func()) { beforeDiscard = f }
 
 // SetPagerMainCalled says whether PagerMain was called.

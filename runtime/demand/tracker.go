@@ -67,6 +67,9 @@ func (k *tracker) takeAway(m *Mapping, c int, watched, force bool) verdict {
 	case k.pagemap != nil && !force && k.wasAccessed(m, c, watched):
 		return wasAccessed
 	}
+	if beforeDiscard != nil {
+		beforeDiscard()
+	}
 	m.discard(c, 1)
 	return taken
 }
@@ -109,6 +112,6 @@ func (k *tracker) finds(s pagemap.Scan) bool {
 	return n > 0 || err != nil
 }
 
-// beforeDiscard is called before a chunk that was not written is discarded, by
-// tests that write it then.
+// beforeDiscard is called before a chunk is discarded, by tests that do then what
+// must not matter.
 var beforeDiscard func()
