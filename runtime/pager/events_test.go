@@ -111,10 +111,8 @@ func TestAChildInheritsTheState(t *testing.T) {
 				s.want(offsets(0)+" zero zero "+offsets(3*size, 4*size, 5*size), "fork read 0 6")
 				// What the child touched is untouched here.
 				s.want(offsets(0)+" zero zero "+offsets(3*size, 4*size, 5*size, 6*size), "read 0 7")
+				uffdtest.Eventually(t, "news of the child", func() bool { return child.Load() != nil })
 				c := child.Load()
-				if c == nil {
-					t.Fatal("nobody was told of the child")
-				}
 				wantStats(t, c, func(got Stats) bool { return got.Missing != 0 })
 				uffdtest.Eventually(t, "the end of the child's pager", c.hasEnded)
 				s.do("linger read 6 2") // a child that stays

@@ -128,6 +128,7 @@ func (p *Pager) pay(f fault, s *segment, from, to int, o operation, data []byte)
 	next, out, err := p.put(o, s, from, to, data)
 	if page < next {
 		p.paidFor(s, from, next)
+		p.stats.ahead.Add(uint64(next-from-1) * s.b.pageSize)
 		return
 	}
 	if to-from > 1 {

@@ -172,6 +172,7 @@ func (p *Pager) serveFetch(f *fetch, buf []byte) {
 		data := buf[:f.r.Len]
 		err := p.read(f.b.content, data, f.b.offset(f.page))
 		if err == nil {
+			p.stats.ahead.Add(f.r.Len - f.b.pageSize)
 			p.land(f, data)
 			p.clock.add(time.Since(start))
 			return

@@ -30,12 +30,12 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 	c.hooks = p.hooks
 	c.serving.Store(true)
 	p.notify(Event{Kind: EventFork})
+	if p.cfg.Forked != nil {
+		p.family.wg.Go(func() { p.cfg.Forked(c) })
+	}
 	// Not from here: the family's lock is not to be waited for under the
-	// order's, and the callback may take its time.
+	// order's.
 	p.family.wg.Go(func() {
-		if p.cfg.Forked != nil {
-			p.cfg.Forked(c)
-		}
 		p.family.join(c)
 		if err := c.serve(); err != nil {
 			p.log.Error("pager: serving the child of a fork", "error", err)

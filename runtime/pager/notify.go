@@ -2,7 +2,6 @@ package pager
 
 import (
 	"fmt"
-	"sync"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 )
@@ -42,75 +41,6 @@ func (k EventKind) String() string {
 		return "fork"
 	}
 	return fmt.Sprintf("EventKind(%d)", uint8(k))
-}
-
-// An eventQueue takes events to a callback by a goroutine of its own. It neither
-// waits nor allocates.
-type eventQueue struct {
-	mu     sync.Mutex
-	ready  sync.Cond
-	ring   [1024]Event
-	first  int
-	n      int
-	closed bool
-	gone   chan struct{}
-}
-
-func newEventQueue(f func(Event)) *eventQueue {
-	q := &eventQueue{gone: make(chan struct{})}
-	q.ready.L = &q.mu
-	go func() {
-		defer close(q.gone)
-		for {
-			e, ok := q.next()
-			if !ok {
-				return
-			}
-			f(e)
-		}
-	}()
-	return q
-}
-
-func (q *eventQueue) next() (Event, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.n == 0 && !q.closed {
-		q.ready.Wait()
-	}
-	if q.n == 0 {
-		return Event{}, false
-	}
-	e := q.ring[q.first]
-	q.ring[q.first] = Event{}
-	q.first = (q.first + 1) % len(q.ring)
-	q.n--
-	return e, true
-}
-
-// put adds an event, and reports whether there was room.
-func (q *eventQueue) put(e Event) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.n == len(q.ring) {
-		return false
-	}
-	q.ring[(q.first+q.n)%len(q.ring)] = e
-	q.n++
-	q.ready.Signal()
-	return true
-}
-
-// close waits until all events were told.
-func (q *eventQueue) close() {
-	if q == nil {
-		return
-	}
-	q.mu.Lock()
-	q.closed = true
-	q.ready.Signal()
-	q.mu.Unlock()
-	<-q.gone
 }
 
 func (p *Pager) notify(e Event) {

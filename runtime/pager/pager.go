@@ -119,7 +119,7 @@ const (
 type Pager struct {
 	file       *userfaultfd.File
 	cfg        Config
-	log        *slog.Logger
+	log        *journal
 	systemPage int
 	pageSizes  []uint64 // of the regions, the system's first
 	family     *family
@@ -147,7 +147,7 @@ type Pager struct {
 	doubts     doubts
 	stats      counters
 	populating atomic.Pointer[populating]
-	events     *eventQueue
+	events     *queue[Event]
 	clock      latencies
 
 	serving  atomic.Bool
@@ -185,15 +185,12 @@ type hooks struct {
 // nothing of munmap(2), mremap(2) and fork(2).
 func New(f *userfaultfd.File, cfg Config) (*Pager, error) {
 	p := &Pager{
-		file: f, cfg: cfg, log: cfg.Logger, systemPage: os.Getpagesize(),
+		file: f, cfg: cfg, log: newJournal(cfg.Logger), systemPage: os.Getpagesize(),
 		order: new(order), family: new(family),
 		msgs: make([]userfaultfd.Msg, 64),
 	}
 	if err := p.cfg.check(f); err != nil {
 		return nil, err
-	}
-	if p.log == nil {
-		p.log = slog.Default()
 	}
 	err := p.addRegions()
 	if err == nil && cfg.Process != nil {
@@ -217,7 +214,7 @@ func (p *Pager) init() {
 	p.fetches.init()
 	p.streams.init(p.cfg.Readahead, p.systemPage)
 	if p.cfg.Events != nil {
-		p.events = newEventQueue(p.cfg.Events)
+		p.events = newQueue(p.cfg.Events)
 	}
 }
 

@@ -26,8 +26,10 @@ func (p *Pager) Serve(ctx context.Context) error {
 	p.family.join(p)
 	stop := context.AfterFunc(ctx, func() { p.family.end(context.Cause(ctx)) })
 	defer stop()
+	go p.log.run()
 	err := p.serve()
 	p.family.wg.Wait()
+	p.log.end()
 	p.closeOwned() // the children used it too
 	return err
 }
@@ -90,6 +92,9 @@ func (p *Pager) serve() error {
 	defer p.family.leave(p)
 	if p.process != nil {
 		p.work.Go(func() { p.process.wait(p.sources, func() { p.stop(errEnded) }) })
+	}
+	if p.events != nil {
+		go p.events.run()
 	}
 	p.checkThrottling()
 	p.wakeAll()

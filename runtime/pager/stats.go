@@ -23,6 +23,8 @@ type Stats struct {
 	// Bytes that were put in place, by operation.
 	Copied, Zeroed, Continued, Poisoned uint64
 
+	Ahead uint64 // bytes that were put in place for a fault of another page
+
 	Reads    uint64 // reads of sources that do not lend
 	Failures uint64 // of these, failed
 	Unpaid   uint64 // pages that could neither be had nor poisoned
@@ -61,7 +63,7 @@ func (p *Pager) Stats() Stats {
 	s := Stats{
 		Missing: c.missing.Load(), Minor: c.minor.Load(), WriteProtect: c.wp.Load(), RWProtect: c.rwp.Load(),
 		Joined: c.joined.Load(), Deferred: c.deferred.Load(), Existed: c.existed.Load(), Outside: c.outside.Load(), Woken: c.wakes.Load(),
-		Copied: c.done[opCopy].Load(), Zeroed: c.done[opZero].Load(), Continued: c.done[opContinue].Load(), Poisoned: c.done[opPoison].Load(),
+		Ahead: c.ahead.Load(), Copied: c.done[opCopy].Load(), Zeroed: c.done[opZero].Load(), Continued: c.done[opContinue].Load(), Poisoned: c.done[opPoison].Load(),
 		Reads: c.reads.Load(), Failures: c.failures.Load(), Unpaid: c.unpaid.Load(),
 		Removes: c.removes.Load(), Unmaps: c.unmaps.Load(), Remaps: c.remaps.Load(), Forks: c.forks.Load(),
 		EventsLost: c.lost.Load(),
@@ -78,7 +80,7 @@ type counters struct {
 	done                                      [operations]atomic.Uint64 // bytes
 	reads, failures, unpaid                   atomic.Uint64
 	removes, unmaps, remaps, forks, lost      atomic.Uint64
-	put                                       atomic.Uint64 // pages, in the background
+	ahead, put                                atomic.Uint64 // put are pages, in the background
 }
 
 // count counts a fault that was read.

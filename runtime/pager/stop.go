@@ -20,7 +20,9 @@ var ErrOwed = errors.New("pager: pages are owed, and the userfaultfd was left op
 // for why it ends.
 func (p *Pager) finish(why error) error {
 	defer func() {
-		p.events.close()
+		if p.events != nil {
+			p.events.close()
+		}
 		close(p.ended)
 	}()
 	p.fetches.close()
