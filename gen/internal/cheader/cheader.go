@@ -1,14 +1,17 @@
 // Package cheader is the generator's C side: it reads a C header for one
 // architecture and builds the [abi.Model] of what the header declares.
 //
-// A header passes through the files of this package in this order: sysroot.go
-// finds it; source.go splits it into tokens; preprocess.go and parse.go have
+// A header passes through the files of this package in this order. sysroot.go
+// and archfs.go find it; source.go splits it into tokens (scanner.go) and
+// prepares it for the preprocessor; preprocess.go and parse.go have
 // modernc.org/cc/v4 preprocess and parse it, in Go, so that no compiler of the
 // host is run and no file outside the sysroot is read; strip.go keeps from the
-// parser what that would not keep for us. Nothing that the parser thinks of
-// types or values is asked: declare.go gives every declaration its type and
-// layout (package ctype), and every constant expression its value (package
-// cexpr). model.go and macros.go make the model of it, docs.go documents it.
+// parser what that would not keep for us: attributes, pragmas (pragma.go),
+// assertions. Nothing that the parser thinks of types or values is asked:
+// declare.go, record.go and enum.go give every declaration its type and layout
+// (package ctype), and every constant expression its value (package cexpr).
+// model.go and macros.go make the model of it, docs.go documents it by the
+// comments that were met on the way (comments.go).
 package cheader
 
 import (
