@@ -2,6 +2,8 @@ package userfaultfd
 
 import (
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestClaimsWPInVain(t *testing.T) {
@@ -28,6 +30,27 @@ func TestAPatientFileTellsTheSchedulerOfShortOperations(t *testing.T) {
 		}
 		if f.isShort(shortIoctl + 1) {
 			t.Error("a long operation is short")
+		}
+	}
+}
+
+// TestPreadvRefused tells what speaks against preadv2(2) from what is wrong with
+// the read itself: one FORK message without a descriptor to be had for it must not
+// make every later read a slow one.
+func TestPreadvRefused(t *testing.T) {
+	for errno, want := range map[unix.Errno]bool{
+		unix.EOPNOTSUPP: true, // before Linux 6.10
+		unix.ENOSYS:     true,
+		unix.EPERM:      true,
+		unix.EACCES:     true,
+		unix.EAGAIN:     false,
+		unix.EINTR:      false,
+		unix.EMFILE:     false,
+		unix.ENFILE:     false,
+		unix.ENOMEM:     false,
+	} {
+		if got := preadvRefused(errno); got != want {
+			t.Errorf("%s: %v, want %v", unix.ErrnoName(errno), got, want)
 		}
 	}
 }

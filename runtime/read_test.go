@@ -262,6 +262,28 @@ func init() {
 				return err
 			}
 		}
-		return nil
+		// Whoever shares the open file makes it blocking. The deadline counts all
+		// the same.
+		fd, err := sharers["SyscallConn"](f)
+		if err != nil {
+			return err
+		}
+		if err := unix.SetNonblock(fd, false); err != nil {
+			return err
+		}
+		f.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		read := uffdtest.During(func() error {
+			_, err := f.Read(make([]userfaultfd.Msg, 1))
+			return err
+		})
+		select {
+		case err := <-read:
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				return fmt.Errorf("the read ends with %v, want ErrDeadlineExceeded", err)
+			}
+			return nil
+		case <-time.After(uffdtest.Deadline / 2):
+			return errors.New("the read does not end at its deadline")
+		}
 	}
 }
