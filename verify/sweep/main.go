@@ -65,11 +65,11 @@ func run() error {
 			}
 			o.print(os.Stdout)
 			all = append(all, o)
-		}
-	}
-	if *results != "" {
-		if err := record(*results, all); err != nil {
-			return err
+			if *results != "" {
+				if err := record(*results, all); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	for _, o := range all {
