@@ -5,12 +5,17 @@ package demand
 type stream struct {
 	next int    // the chunk after what was read
 	n    int    // how many chunks that was
+	all  int    // how many it was from the beginning of the stream
+	grew int    // how often more was read than the time before
 	by   uint64 // the claim of whoever has read it
 }
 
 // farthest is how many bytes a view that goes through the memory sequentially,
 // and starts from the beginning at each miss, has read ahead at most.
 const farthest = 64 << 20
+
+// established is how often a stream has to grow before it is one for certain.
+const established = 4
 
 // lookAhead returns how many chunks are to be read from c on, c among them. It
 // doubles from miss to miss of one view, and from miss to miss of what is read
@@ -37,21 +42,29 @@ func (m *Mapping) lookAhead(w want, c int) int {
 		}
 	}
 	by := m.budget.identify(w.claim)
+	now := stream{by: by}
 	if known {
-		s := m.streams[i]
-		n = max(n, 2*s.n)
-		if s.by == by && w.viewer != nil {
-			// The view has come through all of it.
-			for before := c - s.n; before < c; before++ {
-				m.budget.hold(w.claim, before)
-			}
+		now = m.streams[i]
+		n = max(n, 2*now.n)
+		if now.by == by && w.viewer != nil {
 			limit = max(limit, int(min(w.viewer.filled, farthest)/int64(m.chunkSize)))
 		}
 	} else {
 		m.stream = (m.stream + 1) % len(m.streams)
 	}
 	n = max(1, min(n, limit, len(m.chunks)-c, m.budget.share(m, w.claim)))
-	m.streams[i] = stream{next: c + n, n: n, by: by}
+	if n > now.n {
+		now.grew++
+	}
+	if now.by == by && now.grew >= established {
+		// The view has come through all of it. Steps of one size would not have
+		// met the end of what was read as often while that grew.
+		for before := c - now.all; before < c; before++ {
+			m.budget.hold(w.claim, before)
+		}
+		now.all = 0
+	}
+	m.streams[i] = stream{next: c + n, n: n, all: now.all + n, grew: now.grew, by: by}
 	if w.viewer != nil {
 		w.viewer.ahead = n
 	}

@@ -16,7 +16,7 @@ import (
 //
 // A view, or another call, that needs more at once than the budget has, beside
 // what stays, fails with [ErrBudget]. Where it is several views that do not fit
-// beside each other, one waits for the others, for a second at most; then it
+// beside each other, one waits for the others, for two seconds at most; then it
 // takes from them, and they start again. A view from which that was taken
 // several times fails, too. So no view starts again for ever, and none waits
 // for ever for another one that waits for it.
@@ -79,6 +79,8 @@ func (b *Budget) room(m *Mapping, cl *claim) error {
 		if v, c := b.clock.victim(cl, w.reach()); v != nil {
 			b.evict(v, c, refused > b.clock.n)
 			refused++
+		} else if w.isVain() {
+			return ErrBudget
 		} else {
 			w.wait(b, m)
 		}

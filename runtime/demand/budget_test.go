@@ -94,6 +94,18 @@ func TestViewThatNeedsMoreThanTheBudget(t *testing.T) {
 			t.Errorf("after %d MiB", n>>20)
 		}
 	})
+	t.Run("does not count what it has not touched", func(t *testing.T) {
+		for _, touches := range []int{60, 128} { // a MiB apart, as far as windows reach
+			m, _ := open(t, int64(touches)<<20, demand.Config{ChunkSize: chunk, Budget: demand.NewBudget(256 * chunk)})
+			every := make([]int, touches)
+			for i := range every {
+				every[i] = 16 * i
+			}
+			if err := look(m, every...); err != nil {
+				t.Errorf("%d chunks: %v", touches, err)
+			}
+		}
+	})
 	t.Run("can prefetch piece by piece", func(t *testing.T) {
 		m, _ := open(t, 16<<20, demand.Config{Budget: demand.NewBudget(8 << 20)})
 		started := 0
@@ -170,6 +182,92 @@ func TestViewThatNeedsMoreThanTheBudget(t *testing.T) {
 			t.Errorf("got %v, want ErrBudget", err)
 		}
 	})
+}
+
+// TestNobodyWaitsForEver has views that cannot get room by waiting, since what
+// they wait for waits for them, while something else goes on all the time.
+func TestNobodyWaitsForEver(t *testing.T) {
+	defer demand.SetSilence(demand.SetSilence(50 * time.Millisecond))
+	for name, disturb := range map[string]func(t *testing.T, b *demand.Mapping, s *source) (undo func()){
+		"a source stalls": func(t *testing.T, b *demand.Mapping, s *source) func() {
+			reading, release := make(chan error, 1), make(chan struct{})
+			s.set(func(s *source) { s.hold = func(off, n int64) { reading <- nil; <-release } })
+			done := uffdtest.During(func() error { return look(b, 0) })
+			uffdtest.Within(t, "the read", reading)
+			return func() {
+				close(release)
+				uffdtest.Within(t, "the slow view", done)
+			}
+		},
+		"others come and go": func(t *testing.T, b *demand.Mapping, _ *source) func() {
+			slice, err := b.Slice(0, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop := make(chan struct{})
+			done := uffdtest.During(func() error {
+				for {
+					select {
+					case <-stop:
+						slice.Release()
+						return nil
+					case <-time.After(5 * time.Millisecond):
+						b.Prefetch(0, 10)
+					}
+				}
+			})
+			return func() {
+				close(stop)
+				uffdtest.Within(t, "them", done)
+			}
+		},
+	} {
+		t.Run("while "+name, func(t *testing.T) {
+			c := demand.Config{ChunkSize: chunk, Window: chunk, Budget: demand.NewBudget(2 * chunk)}
+			a, _ := open(t, 16*chunk, c)
+			b, s := open(t, 16*chunk, c)
+			undo := disturb(t, b, s)
+			defer undo()
+			err := uffdtest.Within(t, "the view", uffdtest.During(func() error {
+				return a.View(func(p []byte) error {
+					if err := verify(chunkBytes(p, 0)); err != nil {
+						return err
+					}
+					return look(a, 1)
+				})
+			}))
+			if err != nil && !errors.Is(err, demand.ErrBudget) {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("with a source that is a mapping of the same budget", func(t *testing.T) {
+		c := demand.Config{ChunkSize: chunk, Window: chunk, Budget: demand.NewBudget(2 * chunk)}
+		lower, _ := open(t, 16*chunk, c)
+		upper := openSource(t, lower, 16*chunk, c)
+		err := uffdtest.Within(t, "the view", uffdtest.During(func() error { return look(upper, 0, 1) }))
+		if !errors.Is(err, demand.ErrBudget) {
+			t.Errorf("got %v, want ErrBudget", err)
+		}
+	})
+	t.Run("with a Flush that reads what it flushes", func(t *testing.T) {
+		m := openSource(t, newStore(16*chunk), 16*chunk, demand.Config{ChunkSize: chunk, Window: chunk, Writable: true, Budget: demand.NewBudget(chunk)})
+		if _, err := m.WriteAt([]byte("x"), 0); err != nil {
+			t.Fatal(err)
+		}
+		err := uffdtest.Within(t, "Flush", uffdtest.During(func() error { return m.Flush(readingWriter{m}) }))
+		if !errors.Is(err, demand.ErrBudget) {
+			t.Errorf("got %v, want ErrBudget", err)
+		}
+	})
+}
+
+// A readingWriter reads another chunk of a mapping when it is written to.
+type readingWriter struct{ m *demand.Mapping }
+
+func (w readingWriter) WriteAt(p []byte, off int64) (int, error) {
+	_, err := w.m.ReadAt(make([]byte, 1), 5*chunk)
+	return len(p), err
 }
 
 // TestViewsThatDoNotFitBesideEachOther lets views that need three of four

@@ -15,7 +15,7 @@ type claim struct {
 
 // robbedTooOften is how often a claim starts again because another one could
 // not wait any longer.
-const robbedTooOften = 4
+const robbedTooOften = 3
 
 // identify numbers a claim.
 func (b *Budget) identify(cl *claim) uint64 {

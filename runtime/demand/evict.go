@@ -1,6 +1,12 @@
 package demand
 
-import "github.com/zuffd/uffd/runtime/memory"
+import (
+	"errors"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/memory"
+	"golang.org/x/sys/unix"
+)
 
 // evict takes a chunk away, without the lock, if it was not written, nor, but
 // with force, accessed lately. Whoever evicts may be using another mapping, so
@@ -12,6 +18,7 @@ func (b *Budget) evict(m *Mapping, c int, force bool) {
 		return // Close will take it away
 	}
 	t := newTransfer(c, 1)
+	t.taking = true
 	m.begin(c, t)
 	watched := m.chunks[c].watched
 	b.mu.Unlock()
@@ -24,7 +31,7 @@ func (b *Budget) evict(m *Mapping, c int, force bool) {
 		b.turns++
 		m.evicted[c] = b.turns
 		m.evictions.Add(1)
-	case wasWritten:
+	case mustStay:
 		m.end(c, resident)
 		m.setFirm(c, func() { m.chunks[c].dirty = true })
 	case wasAccessed:
@@ -40,7 +47,19 @@ func (b *Budget) evict(m *Mapping, c int, force bool) {
 }
 
 // discard takes the pages of n chunks away, without asking.
-func (m *Mapping) discard(c, n int) error { return memory.Discard(m.rangeOf(c, n)) }
+func (m *Mapping) discard(c, n int) error { return m.discardRange(m.rangeOf(c, n)) }
+
+// discardRange unlocks memory first that the program has locked (mlockall).
+func (m *Mapping) discardRange(r userfaultfd.Range) error {
+	err := memory.Discard(r)
+	if errors.Is(err, unix.EINVAL) {
+		if err := unix.Munlock(m.memory.Bytes()[r.Start-m.start:][:r.Len]); err != nil {
+			return err
+		}
+		err = memory.Discard(r)
+	}
+	return err
+}
 
 // drop takes a resident chunk away whatever it holds, and uncounts it.
 func (m *Mapping) drop(c int) {

@@ -3,6 +3,7 @@ package demand_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -111,6 +112,11 @@ func TestSourceThatFails(t *testing.T) {
 		s.set(func(s *source) { s.short = bad })
 		err := m.View(func(b []byte) error { return verify(b, 0) })
 		wantError(t, err, io.ErrUnexpectedEOF, failed)
+	})
+	t.Run("an error that wraps EOF is the source's own", func(t *testing.T) {
+		own := fmt.Errorf("the store has hung up: %w", io.EOF)
+		m := openSource(t, readerAtFunc(func(p []byte, off int64) (int, error) { return 0, own }), size, demand.Config{})
+		wantError(t, m.View(func(b []byte) error { sink = b[0]; return nil }), own, 0)
 	})
 	t.Run("a source that breaks the rules is an error", func(t *testing.T) {
 		for _, n := range []int{-1, 1 << 30, 0} {

@@ -56,8 +56,8 @@ type Mapping struct {
 // without a limit to what is in memory.
 type Config struct {
 	// ChunkSize is how many bytes are read, put in place, counted and evicted
-	// together: a power of two, of at least a page. 0 is 64 KiB, or a page
-	// where pages are larger.
+	// together: a power of two, of at least a page and at most 1 GiB. 0 is 64
+	// KiB, or a page where pages are larger.
 	ChunkSize int
 
 	// Window is the most that is read from the source by one call of ReadAt,
@@ -78,6 +78,7 @@ type Config struct {
 const (
 	defaultChunk  = 64 << 10
 	defaultWindow = 1 << 20
+	largestChunk  = 1 << 30
 )
 
 // Map makes size bytes of source, from offset 0 on, readable as memory. No
@@ -111,10 +112,10 @@ func newMapping(source io.ReaderAt, size int64, c Config) (*Mapping, error) {
 		c.Budget = new(Budget)
 	}
 	switch {
+	case c.ChunkSize < page || c.ChunkSize > largestChunk || bits.OnesCount(uint(c.ChunkSize)) != 1:
+		return nil, fmt.Errorf("%w: a ChunkSize of %d bytes is no power of two, less than a page of %d or more than %d", unix.EINVAL, c.ChunkSize, page, largestChunk)
 	case size < 0 || size > int64(maxInt-c.ChunkSize):
 		return nil, fmt.Errorf("%w: a size of %d bytes", unix.EINVAL, size)
-	case c.ChunkSize < page || bits.OnesCount(uint(c.ChunkSize)) != 1:
-		return nil, fmt.Errorf("%w: a ChunkSize of %d bytes is no power of two, or less than a page of %d", unix.EINVAL, c.ChunkSize, page)
 	case c.Window < 0:
 		return nil, fmt.Errorf("%w: a Window of %d bytes", unix.EINVAL, c.Window)
 	case c.Budget.limit > 0 && c.Budget.limit < int64(c.ChunkSize):
@@ -123,7 +124,7 @@ func newMapping(source io.ReaderAt, size int64, c Config) (*Mapping, error) {
 	m := &Mapping{
 		source:    source,
 		chunkSize: c.ChunkSize,
-		window:    max(1, (c.Window+c.ChunkSize-1)/c.ChunkSize),
+		window:    max(1, min((min(c.Window, largestChunk)+c.ChunkSize-1)/c.ChunkSize, int(size/int64(c.ChunkSize))+1)),
 		writable:  c.Writable,
 		closed:    make(chan struct{}),
 		budget:    c.Budget,
@@ -135,14 +136,14 @@ func newMapping(source io.ReaderAt, size int64, c Config) (*Mapping, error) {
 	}
 	m.small.New = func() any { return newBuffer(m.chunkSize) }
 	m.large.New = func() any { return newBuffer(m.chunkSize * m.window) }
+	if err := m.open(int(size), page); err != nil {
+		m.destroy()
+		return nil, err
+	}
 	m.chunks = make([]chunk, (int(size)+m.chunkSize-1)/m.chunkSize)
 	if m.budget.limit > 0 {
 		m.accessed = make([]atomic.Uint32, (len(m.chunks)+31)/32)
 		m.evicted = make([]uint32, len(m.chunks))
-	}
-	if err := m.open(int(size), page); err != nil {
-		m.destroy()
-		return nil, err
 	}
 	m.refs.open()
 	return m, nil
@@ -180,6 +181,11 @@ func (m *Mapping) open(size, page int) (err error) {
 		mode |= userfaultfd.RegisterRWP
 	}
 	if _, err := m.file.Register(m.memory.Range(), mode); err != nil {
+		return err
+	}
+	// A program that locks all its memory (mlockall) has pages of zeros there
+	// already.
+	if err := m.discardRange(m.memory.Range()); err != nil {
 		return err
 	}
 	if m.writable || watch {

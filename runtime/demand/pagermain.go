@@ -164,6 +164,7 @@ func supervise(conn *net.UnixConn) error {
 	if err != nil {
 		return sendReport(conn, err)
 	}
+	defer worker.Close() // and not sooner, by the collector: it takes that as an order to end
 	if err := f.SendTo(worker, text); err != nil {
 		cmd.Process.Kill()
 		return sendReport(conn, err)

@@ -65,7 +65,7 @@ func (m *Mapping) readSource(p []byte, off, end int64) (n int, err error) {
 		return n, nil
 	case n < 0 || n > len(p):
 		return 0, fmt.Errorf("the source's ReadAt returned %d for %d bytes", n, len(p))
-	case err == nil, errors.Is(err, io.EOF):
+	case err == nil, err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err

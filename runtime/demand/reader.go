@@ -82,27 +82,34 @@ func (m *Mapping) tryCopy(p []byte, off int64, in bool) (missed int64) {
 }
 
 // WriteTo writes all of the mapping to w. Writes get memory that is in place,
-// a window at most, so w may be a file or a connection.
+// or, with a budget, a copy of it, a window at most, so w may be a file or a
+// connection, and slow.
 func (m *Mapping) WriteTo(w io.Writer) (n int64, err error) {
 	return m.writeRange(w, 0, m.Size())
 }
 
 func (m *Mapping) writeRange(w io.Writer, off, end int64) (n int64, err error) {
-	piece := int64(m.window) * int64(m.chunkSize)
-	if limit := m.budget.limit; limit > 0 {
-		piece = max(int64(m.chunkSize), min(piece, limit/4&^int64(m.chunkSize-1)))
+	if err := m.enter("write"); err != nil {
+		return 0, err
 	}
+	defer m.leave()
+	write := m.writePiece
+	if m.budget.limit > 0 {
+		write = m.writeCopy // what is slow to write must not fill the budget
+	}
+	piece := int64(m.window) * int64(m.chunkSize)
 	for off < end && err == nil {
 		// Pieces end where chunks end.
 		k := min(end, (off+piece)&^int64(m.chunkSize-1)) - off
 		var wrote int64
-		wrote, err = m.writePiece(w, off, k)
+		wrote, err = write(w, off, k)
 		n += wrote
 		off += wrote
 	}
 	return n, err
 }
 
+// writePiece writes memory that is held in place.
 func (m *Mapping) writePiece(w io.Writer, off, n int64) (int64, error) {
 	s, err := m.Slice(off, n)
 	if e := (*Error)(nil); errors.As(err, &e) && e.Op == "read" && e.Off > off {
@@ -116,11 +123,27 @@ func (m *Mapping) writePiece(w io.Writer, off, n int64) (int64, error) {
 		return 0, err
 	}
 	defer s.Release()
-	wrote, err := w.Write(s.Bytes())
-	if err == nil && int64(wrote) < n {
+	return writeAll(w, s.Bytes())
+}
+
+// writeCopy writes a copy.
+func (m *Mapping) writeCopy(w io.Writer, off, n int64) (int64, error) {
+	buf := m.buffer(n)
+	defer m.putBuffer(buf)
+	got, err := m.copyAll((*buf)[:n], off, false)
+	wrote, failed := writeAll(w, (*buf)[:got])
+	if failed != nil {
+		err = failed
+	}
+	return wrote, err
+}
+
+func writeAll(w io.Writer, p []byte) (int64, error) {
+	n, err := w.Write(p)
+	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
-	return int64(wrote), err
+	return int64(n), err
 }
 
 // A Section reads a part of a mapping. Its methods are those of
@@ -142,8 +165,12 @@ func (s *Section) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	end := min(start+size, s.m.Size())
-	if start < 0 || start+at >= end {
+	end := s.m.Size()
+	if start < 0 || start > end || at >= end-start {
+		return 0, nil
+	}
+	end = start + min(size, end-start)
+	if start+at >= end {
 		return 0, nil
 	}
 	n, err := s.m.writeRange(w, start+at, end)

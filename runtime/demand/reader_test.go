@@ -7,8 +7,10 @@ import (
 	"os"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/zuffd/uffd/runtime/demand"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 	"golang.org/x/sys/unix"
 )
 
@@ -66,7 +68,7 @@ func TestReaders(t *testing.T) {
 				defer r.Close()
 				go func() {
 					defer w.Close()
-					s := m.Section(5000, 1<<40) // beyond the end
+					s := m.Section(5000, 1<<63-1) // beyond the end
 					s.Seek(1000, io.SeekStart)
 					if n, err := io.Copy(w, s); n != size-6000 || err != nil {
 						t.Error(n, err)
@@ -103,6 +105,24 @@ func TestReaders(t *testing.T) {
 			})
 		})
 	}
+	t.Run("write to who is slow without filling the budget", func(t *testing.T) {
+		m, _ := open(t, 64*chunk, demand.Config{ChunkSize: chunk, Budget: demand.NewBudget(4 * chunk)})
+		release := make(chan struct{})
+		var all []<-chan error
+		for range 8 {
+			all = append(all, uffdtest.During(func() error { _, err := m.WriteTo(slowWriter{release}); return err }))
+		}
+		time.Sleep(50 * time.Millisecond)
+		if err := look(m, 60); err != nil {
+			t.Errorf("a view beside them: %v", err)
+		}
+		close(release)
+		for _, done := range all {
+			if err := uffdtest.Within(t, "WriteTo", done); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	t.Run("read ahead no more than was asked for", func(t *testing.T) {
 		m, s := open(t, 1<<30, demand.Config{})
 		if _, err := m.ReadAt(make([]byte, 300<<10), 64<<10); err != nil {
@@ -112,6 +132,13 @@ func TestReaders(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+type slowWriter struct{ release chan struct{} }
+
+func (w slowWriter) Write(p []byte) (int, error) {
+	<-w.release
+	return len(p), nil
 }
 
 type limitedWriter struct{ left int }

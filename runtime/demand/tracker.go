@@ -53,9 +53,9 @@ func written(r userfaultfd.Range, reset bool) pagemap.Scan {
 type verdict int
 
 const (
-	taken verdict = iota
-	wasWritten
-	wasAccessed // since the last attempt
+	taken       verdict = iota
+	mustStay            // it was written, or the kernel does not give it away
+	wasAccessed         // since the last attempt
 )
 
 // takeAway takes a busy chunk away, unless it was written, or accessed since it
@@ -70,7 +70,9 @@ func (k *tracker) takeAway(m *Mapping, c int, watched, force bool) verdict {
 	if beforeDiscard != nil {
 		beforeDiscard()
 	}
-	m.discard(c, 1)
+	if m.discard(c, 1) != nil {
+		return mustStay
+	}
 	return taken
 }
 
@@ -81,16 +83,18 @@ func (k *tracker) takeUnwritten(m *Mapping, c int) verdict {
 	r := m.rangeOf(c, 1)
 	p := m.memory.Bytes()[r.Start-m.start:][:r.Len]
 	if err := unix.Mprotect(p, unix.PROT_READ); err != nil {
-		return wasWritten // too many mappings, say
+		return mustStay // too many mappings, say
 	}
 	defer unix.Mprotect(p, unix.PROT_READ|unix.PROT_WRITE)
 	if k.finds(written(r, false)) {
-		return wasWritten
+		return mustStay
 	}
 	if beforeDiscard != nil {
 		beforeDiscard()
 	}
-	m.discard(c, 1)
+	if m.discard(c, 1) != nil {
+		return mustStay
+	}
 	return taken
 }
 

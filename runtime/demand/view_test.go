@@ -103,6 +103,44 @@ func TestView(t *testing.T) {
 	})
 }
 
+func TestMapTakes(t *testing.T) {
+	t.Run("a window beyond all measure", func(t *testing.T) {
+		m, _ := open(t, 1<<20, demand.Config{Window: int(^uint(0) >> 1)})
+		if err := m.View(func(b []byte) error { return verify(b, 0) }); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("memory that the program locks", func(t *testing.T) {
+		for name, how := range map[string]int{"before": unix.MCL_FUTURE, "after": unix.MCL_CURRENT} {
+			func() {
+				if how == unix.MCL_FUTURE {
+					lockAll(t, how)
+				}
+				m, _ := open(t, 16*chunk, demand.Config{ChunkSize: chunk, Budget: demand.NewBudget(4 * chunk)})
+				if how == unix.MCL_CURRENT {
+					lockAll(t, how)
+				}
+				defer unix.Munlockall()
+				for c := range 16 {
+					if err := look(m, c); err != nil {
+						t.Fatalf("locked %s: %v", name, err)
+					}
+				}
+				if n := resident(t, m); n > 4*chunk || n != m.Stats().Resident {
+					t.Errorf("locked %s: %d bytes in memory, %d counted", name, n, m.Stats().Resident)
+				}
+			}()
+		}
+	})
+}
+
+func lockAll(t *testing.T, how int) {
+	t.Helper()
+	if err := unix.Mlockall(how); err != nil {
+		t.Skip("mlockall: ", err)
+	}
+}
+
 // verifySome is verify for a few bytes of each page.
 func verifySome(b []byte, off int64) error {
 	for i := int64(0); i < int64(len(b)); i += page {
@@ -260,6 +298,7 @@ func TestMapRefuses(t *testing.T) {
 		{"a size below zero", -1, demand.Config{}},
 		{"a size beyond the address space", 1<<63 - 1, demand.Config{}},
 		{"a chunk that is no power of two", 1, demand.Config{ChunkSize: 3 * int(page)}},
+		{"a chunk below zero", 1, demand.Config{ChunkSize: -1 << 31}},
 		{"a chunk of less than a page", 1, demand.Config{ChunkSize: int(page) / 2}},
 		{"a window below zero", 1, demand.Config{Window: -1}},
 		{"a budget of less than a chunk", 1, demand.Config{ChunkSize: 2 * int(page), Budget: demand.NewBudget(page)}},

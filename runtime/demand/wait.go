@@ -24,12 +24,18 @@ const courtesy = 5 * time.Millisecond
 // Tests make it shorter.
 var silence = time.Second
 
+// isVain reports whether waiting has become pointless: nothing has happened for
+// long although everything was within reach.
+func (w *waiter) isVain() bool {
+	return !w.began.IsZero() && time.Since(w.quiet) >= 3*silence
+}
+
 // reach returns how far to go by now.
 func (w *waiter) reach() reach {
 	switch {
 	case w.began.IsZero():
 		return unheld
-	case time.Since(w.quiet) >= silence:
+	case time.Since(w.quiet) >= silence, time.Since(w.began) >= 2*silence:
 		return everybody
 	case time.Since(w.began) >= courtesy:
 		return younger

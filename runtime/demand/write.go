@@ -158,11 +158,13 @@ func (m *Mapping) keepRun(c, limit int) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n < limit && c+n < len(m.chunks) {
-		if m.chunks[c+n].phase == busy && n == 0 && !m.isClosed() {
-			m.await(m.busy[c])
+		t := m.busy[c+n]
+		if t != nil && t.taking && n == 0 && !m.isClosed() {
+			m.await(t)
 			continue
 		}
-		if m.chunks[c+n].phase != resident {
+		inPlace := m.chunks[c+n].phase == resident || t != nil && t.again && t.first == c+n
+		if !inPlace {
 			break
 		}
 		m.kept[c+n]++

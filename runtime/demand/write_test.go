@@ -298,6 +298,27 @@ func TestFlushKeepsWhatItWrites(t *testing.T) {
 	}
 }
 
+func TestFlushDoesNotWaitForTheSource(t *testing.T) {
+	m, s := open(t, 16*chunk, demand.Config{ChunkSize: chunk, Window: chunk, Writable: true})
+	if _, err := m.WriteAt([]byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	reading, release := make(chan error, 1), make(chan struct{})
+	s.set(func(s *source) { s.hold = func(off, n int64) { reading <- nil; <-release } })
+	view := uffdtest.During(func() error { return look(m, 5) })
+	uffdtest.Within(t, "the read", reading)
+	if err := uffdtest.Within(t, "Flush", uffdtest.During(func() error { return m.Flush(newStore(16 * chunk)) })); err != nil {
+		t.Error(err)
+	}
+	if got := dirty(t, m); got != nil {
+		t.Errorf("dirty: %v", got)
+	}
+	close(release)
+	if err := uffdtest.Within(t, "the view", view); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWriteBetweenLookAndDiscard writes to a chunk when its eviction is decided.
 func TestWriteBetweenLookAndDiscard(t *testing.T) {
 	const chunks = 8
