@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sort"
 )
 
@@ -12,10 +13,10 @@ type extents []extent
 
 type extent struct{ start, end int64 }
 
-// readExtents asks a source for all of its data.
-func readExtents(s Sparse) (extents, error) {
+// readExtents asks a source for its data before limit.
+func readExtents(s Sparse, limit int64) (extents, error) {
 	all := extents{}
-	for off := int64(0); ; {
+	for off := int64(0); off < limit; {
 		start, end, err := s.NextData(off)
 		if errors.Is(err, io.EOF) {
 			return all, nil
@@ -33,6 +34,7 @@ func readExtents(s Sparse) (extents, error) {
 		}
 		off = end
 	}
+	return all, nil
 }
 
 // zeros reports whether off is in a hole, and where that or the data that off
@@ -54,7 +56,7 @@ func (e extents) pages(base int64, pageSize int64) extents {
 	var all extents
 	for _, x := range e {
 		x.start -= mod(x.start-base, pageSize)
-		x.end += mod(base-x.end, pageSize)
+		x.end += min(mod(base-x.end, pageSize), math.MaxInt64-x.end)
 		if n := len(all); n > 0 && all[n-1].end >= x.start {
 			all[n-1].end = max(all[n-1].end, x.end)
 		} else {

@@ -102,7 +102,7 @@ func (p *Pager) untouched(f fault, s *segment, page int) {
 		p.pay(f, s, from, to, opZero, nil)
 		return
 	}
-	if data := b.lend(b.offset(from), (to-from)*int(b.pageSize), int(b.pageSize)); len(data) > (page-from)*int(b.pageSize) {
+	if data := p.lend(b.content, b.offset(from), (to-from)*int(b.pageSize), int(b.pageSize)); len(data) > (page-from)*int(b.pageSize) {
 		p.pay(f, s, from, from+len(data)/int(b.pageSize), opCopy, data)
 		return
 	}

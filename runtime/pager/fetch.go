@@ -188,14 +188,28 @@ func (p *Pager) serveFetch(f *fetch, buf []byte) {
 	}
 }
 
+// lend returns memory with the content of off, and at most n bytes more, in
+// whole pages; nil if there is none.
+func (p *Pager) lend(c *content, off int64, n, pageSize int) (lent []byte) {
+	if c.lender == nil {
+		return nil
+	}
+	defer p.panicked(func(error) { lent = nil })
+	b := c.lender.Lend(off, n)
+	return b[:min(len(b), n)&^(pageSize-1)]
+}
+
+// panicked is deferred where a source is called.
+func (p *Pager) panicked(then func(err error)) {
+	if v := recover(); v != nil {
+		p.log.Error("pager: the source panicked", "panic", v, "stack", string(debug.Stack()))
+		then(fmt.Errorf("pager: the source panicked: %v", v))
+	}
+}
+
 // read reads content whole.
 func (p *Pager) read(c *content, data []byte, off int64) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("pager: the source panicked: %v", v)
-			p.log.Error("pager: the source panicked", "panic", v, "stack", string(debug.Stack()))
-		}
-	}()
+	defer p.panicked(func(e error) { err = e })
 	p.stats.reads.Add(1)
 	var n int
 	if c.context != nil {

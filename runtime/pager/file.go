@@ -16,8 +16,7 @@ import (
 // *os.File of a regular file gets one by itself.
 //
 // The file is not to be cut short while it is used; a page that can no longer be
-// read is poisoned. A page that reaches beyond the file's end, as it was when it
-// was mapped, cannot be read whole, and is poisoned too.
+// read is poisoned. [New] fails for a region that reaches beyond the file's end.
 type MappedFile struct {
 	sparseFile
 	bytes []byte

@@ -248,6 +248,7 @@ func (c *Config) check(f *userfaultfd.File) error {
 func (p *Pager) addRegions() error {
 	backings := make([]*backing, len(p.cfg.Regions))
 	contents := make(map[io.ReaderAt]*content)
+	limit := int64(0)
 	p.cfg.Regions = slices.Clone(p.cfg.Regions)
 	p.pageSizes = []uint64{uint64(p.systemPage)}
 	for i := range p.cfg.Regions {
@@ -261,9 +262,16 @@ func (p *Pager) addRegions() error {
 		if !slices.Contains(p.pageSizes, uint64(r.PageSize)) {
 			p.pageSizes = append(p.pageSizes, uint64(r.PageSize))
 		}
-		c, err := p.contentOf(contents, r.Source)
+		limit = max(limit, r.end())
+	}
+	for i := range p.cfg.Regions {
+		r := &p.cfg.Regions[i]
+		c, err := p.contentOf(contents, r.Source, limit)
 		if err != nil {
 			return err
+		}
+		if c != nil && c.size < r.end() {
+			return fmt.Errorf("pager: region %v wants its source up to %d, and the file has %d bytes", r.Range, r.end(), c.size)
 		}
 		backings[i] = newBacking(i, r, c)
 		if p.cfg.TrackWrites && p.file.Features()&userfaultfd.FeatureWPAsync == 0 {
@@ -305,15 +313,15 @@ func (p *Pager) addSegment(seg segment) error {
 }
 
 // contentOf returns a source's content, the same for the same source.
-func (p *Pager) contentOf(known map[io.ReaderAt]*content, source io.ReaderAt) (*content, error) {
+func (p *Pager) contentOf(known map[io.ReaderAt]*content, source io.ReaderAt, limit int64) (*content, error) {
 	if source == nil {
 		return nil, nil
 	}
-	comparable := reflect.TypeOf(source).Comparable()
+	comparable := reflect.ValueOf(source).Comparable()
 	if comparable && known[source] != nil {
 		return known[source], nil
 	}
-	c, err := newContent(source, p.own)
+	c, err := newContent(source, limit, p.own)
 	if err == nil && comparable {
 		known[source] = c
 	}

@@ -284,7 +284,7 @@ func (w *bringer) run(s segment, page, end int) (next int, err error) {
 	n := max(int(w.size()/b.pageSize), 1)
 	if b.lender != nil {
 		to := min(until, page+n)
-		if data := b.lend(b.offset(page), (to-page)*int(b.pageSize), int(b.pageSize)); len(data) > 0 {
+		if data := w.p.lend(b.content, b.offset(page), (to-page)*int(b.pageSize), int(b.pageSize)); len(data) > 0 {
 			next, err := w.install(s, page, page+len(data)/int(b.pageSize), opCopy, data)
 			if !errors.Is(err, errUnreadable) {
 				return next, err

@@ -42,6 +42,9 @@ type Region struct {
 	Recorder *Recorder
 }
 
+// maxPages is more than an address space has.
+const maxPages = 1 << 36
+
 // check returns what is wrong with r.
 func (r *Region) check() error {
 	size := uint64(r.PageSize)
@@ -52,13 +55,16 @@ func (r *Region) check() error {
 		return fmt.Errorf("pager: region %v is not in whole pages of %d bytes", r.Range, r.PageSize)
 	case r.Range.Start+r.Range.Len < r.Range.Start:
 		return fmt.Errorf("pager: region %v does not end", r.Range)
-	case r.Range.Len/size > 1<<40:
+	case r.Range.Len/size > maxPages:
 		return fmt.Errorf("pager: region %v has more pages than any machine", r.Range)
 	case r.Offset < 0 || r.Offset+int64(r.Range.Len) < r.Offset:
 		return fmt.Errorf("pager: region %v: an offset of %d", r.Range, r.Offset)
 	}
 	return nil
 }
+
+// end returns where in the source its content ends.
+func (r *Region) end() int64 { return r.Offset + int64(r.Range.Len) }
 
 // A backing is what a region is made of: content and the states of pages. Where
 // it is mapped, the space says; memory moves, and is split.

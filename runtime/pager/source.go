@@ -2,7 +2,9 @@ package pager
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"math"
 	"os"
 )
 
@@ -37,7 +39,8 @@ type Lender interface {
 //
 // NextData returns the first extent at or after off that may hold something
 // else: its start, at least off, and its end. Beyond the last one it returns
-// io.EOF. It is called when the pager is made, until it says io.EOF.
+// io.EOF. It is called when the pager is made, until it says io.EOF, or
+// all that the regions want is known.
 type Sparse interface {
 	io.ReaderAt
 	NextData(off int64) (start, end int64, err error)
@@ -63,11 +66,12 @@ type content struct {
 	inPlace bool
 	data    extents // where something else than zeros is; nil where all may be
 	sparse  bool
+	size    int64 // where it ends, if that is known
 }
 
-// newContent asks a source what it can do. What it opens for that is for own to
-// close.
-func newContent(s io.ReaderAt, own func(io.Closer)) (*content, error) {
+// newContent asks a source what it can do, and of the bytes before limit, which are
+// zeros. What it opens for that is for own to close.
+func newContent(s io.ReaderAt, limit int64, own func(io.Closer)) (*content, error) {
 	if f, ok := s.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 			m, err := MapFile(f)
@@ -78,26 +82,23 @@ func newContent(s io.ReaderAt, own func(io.Closer)) (*content, error) {
 			s = m
 		}
 	}
-	c := &content{ReaderAt: s}
+	c := &content{ReaderAt: s, size: math.MaxInt64}
+	if m, ok := s.(*MappedFile); ok {
+		info, err := m.file.Stat()
+		if err != nil {
+			return nil, fmt.Errorf("pager: %w", err)
+		}
+		c.size = info.Size()
+	}
 	c.context, _ = s.(ContextReaderAt)
 	c.lender, _ = s.(Lender)
 	_, c.inPlace = s.(InPlace)
 	if s, ok := s.(Sparse); ok {
 		var err error
-		if c.data, err = readExtents(s); err != nil {
+		if c.data, err = readExtents(s, limit); err != nil {
 			return nil, err
 		}
 		c.sparse = true
 	}
 	return c, nil
-}
-
-// lend returns memory with the content of off, and at most n bytes more, in
-// whole pages; nil if there is none.
-func (c *content) lend(off int64, n, pageSize int) []byte {
-	if c.lender == nil {
-		return nil
-	}
-	b := c.lender.Lend(off, n)
-	return b[:min(len(b), n)&^(pageSize-1)]
 }

@@ -2,8 +2,12 @@ package pager
 
 import (
 	"fmt"
+	"io"
+	"math"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
@@ -97,6 +101,69 @@ func TestPagesOfAMemfdArePutInPlace(t *testing.T) {
 	s.want(offsets(0)+" zero "+offsets(2*size), "fork read 0 3")
 }
 
+// A hole is zeros; what is not in the file is nothing.
+func TestAFileThatIsShorterThanItsRegion(t *testing.T) {
+	s := startServed(t, "anonymous", 8, allEvents, missing)
+	for _, pages := range []int{4, 0} {
+		_, err := New(s.file, Config{Regions: s.region(tempFile(t, pages))})
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("the file has %d bytes", pages*os.Getpagesize())) {
+			t.Errorf("New with a file of %d pages for 8: %v", pages, err)
+		}
+	}
+}
+
+// sparse is a source whose data is somewhere.
+type sparse struct {
+	pattern
+	nextData func(off int64) (start, end int64, err error)
+}
+
+func (s sparse) NextData(off int64) (start, end int64, err error) { return s.nextData(off) }
+
+func TestASourceThatHasDataForEver(t *testing.T) {
+	for name, next := range map[string]func(off int64) (int64, int64, error){
+		"in one extent": func(off int64) (int64, int64, error) { return off, math.MaxInt64, nil },
+		"in many":       func(off int64) (int64, int64, error) { return off, off + 4096, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startServed(t, "anonymous", 2, allEvents, missing)
+			regions := s.region(&sparse{nextData: next})
+			made := make(chan struct{})
+			go func() {
+				defer close(made)
+				s.serve(Config{Regions: regions})
+			}()
+			select {
+			case <-made:
+			case <-time.After(deadline):
+				t.Fatal("New does not return")
+			}
+			s.want(offsets(0, s.memory.PageSize), "read 0 2")
+		})
+	}
+}
+
+func TestASourceThatCannotBeCompared(t *testing.T) {
+	s := startServed(t, "anonymous", 2, allEvents, missing)
+	s.serve(Config{Regions: s.region(struct{ io.ReaderAt }{sourceFunc(pattern{}.ReadAt)})})
+	s.want(offsets(0, s.memory.PageSize), "read 0 2")
+}
+
+// panics is a source that does not lend as it should.
+type panics struct{ pattern }
+
+func (panics) Lend(off int64, n int) []byte { panic("a panic that a test wants") }
+
+func TestASourceThatPanicsWhereItIsToLendIsRead(t *testing.T) {
+	s := startServed(t, "anonymous", 4, allEvents, missing)
+	p := s.serve(Config{Regions: s.region(panics{})})
+	s.want(offsets(0, s.memory.PageSize), "read 0 2")
+	if err := p.Populate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.want(offsets(2*s.memory.PageSize, 3*s.memory.PageSize), "read 2 2")
+}
+
 func TestSeveralRegionsOfOneSource(t *testing.T) {
 	s := startServed(t, "anonymous", 16, allEvents, missing)
 	size := s.memory.PageSize
@@ -133,6 +200,7 @@ func TestRegionsThatAreWrong(t *testing.T) {
 		"a negative offset": {{Range: r(size, size), Offset: -1}},
 		"overlapping":       {{Range: r(size, 2*size)}, {Range: r(2*size, size)}},
 		"too many pages":    {{Range: r(0, 1<<63)}},
+		"pages for all":     {{Range: r(0, size<<40)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if p, err := New(f, Config{Regions: regions, NoPoison: LeaveWaiting}); err == nil {
