@@ -47,6 +47,13 @@
 //     messages were read, and by a timer, because none may come.
 //   - EEXIST does not mean that all is well. Somebody else has put the page in
 //     place, but the thread may have gone to sleep after that: it is woken.
+//   - EEXIST of a huge page does not even mean that: the pool may be empty. A page
+//     that is missed again after it has not come.
+//   - UNMAP and REMAP are told after the fact, by the threads that did it. Memory
+//     may have been moved to where other memory was before the UNMAP of that is
+//     read, which then means what was there before.
+//   - The kernel installs into one mapping at a time. Any mprotect(2) can have split
+//     what was one, and the answer, ENOENT, is the same as for memory that is gone.
 //   - One fault can come several times, since every signal makes the waiting
 //     thread fault anew. Paying twice must do no harm.
 //   - A woken thread that still misses its page just faults again. Waking too

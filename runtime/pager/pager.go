@@ -150,14 +150,17 @@ type Pager struct {
 	events     *queue[Event]
 	clock      latencies
 
-	serving  atomic.Bool
-	stopping atomic.Pointer[error] // why; the reader is to end
-	sources  context.Context       // of reads of the sources
-	cancel   context.CancelFunc
-	ended    chan struct{} // closed when Serve is done with this pager
-	owned    []io.Closer   // what to close then
-	work     sync.WaitGroup
-	hooks    hooks
+	serving    atomic.Bool
+	stopping   atomic.Pointer[error] // why; the reader is to end
+	sources    context.Context       // of reads of the sources
+	cancel     context.CancelFunc
+	background sync.RWMutex      // held for reading by whoever populates
+	over       bool              // and nobody may begin to
+	kept       *userfaultfd.File // the caller's again
+	ended      chan struct{}     // closed when Serve is done with this pager
+	owned      []io.Closer       // what to close then
+	work       sync.WaitGroup
+	hooks      hooks
 }
 
 // A family is a pager and those of the children of its process.
@@ -333,7 +336,7 @@ func (p *Pager) contentOf(known map[io.ReaderAt]*content, source io.ReaderAt, li
 func (p *Pager) File() *userfaultfd.File {
 	select {
 	case <-p.ended:
-		return p.file
+		return p.kept
 	default:
 		return nil
 	}

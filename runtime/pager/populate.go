@@ -173,7 +173,9 @@ func (p *Pager) untouchedPieces() (all []piece) {
 
 // bring has workers bring in pieces, and returns the first error.
 func (p *Pager) bring(ctx context.Context, pieces []piece, givesUp bool) error {
-	if p.isStopping() {
+	p.background.RLock()
+	defer p.background.RUnlock()
+	if p.over || p.isStopping() {
 		return p.whyStopped()
 	}
 	ctx, cancel := context.WithCancel(ctx)

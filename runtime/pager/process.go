@@ -80,15 +80,15 @@ func (p *process) kill() error {
 	return p.control(func(fd int) error { return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) })
 }
 
-// await waits until the process has ended: its memory is gone then.
-func (p *process) await() {
-	p.control(func(fd int) error {
-		for {
-			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != unix.EINTR {
-				return err
-			}
+// await waits until the process has ended, when its memory is gone, and reports
+// whether it has.
+func (p *process) await(most time.Duration) bool {
+	for end := time.Now().Add(most); !p.ended(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return false
 		}
-	})
+	}
+	return true
 }
 
 func (p *process) control(f func(fd int) error) (err error) {

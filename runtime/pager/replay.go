@@ -177,6 +177,11 @@ func (w *replaying) worth() Replayed {
 
 // warm reads pieces and forgets them.
 func (p *Pager) warm(ctx context.Context, pieces []piece) error {
+	p.background.RLock()
+	defer p.background.RUnlock()
+	if p.over {
+		return p.whyStopped()
+	}
 	buf := make([]byte, pieceSize)
 	for _, x := range pieces {
 		if err := ctx.Err(); err != nil {

@@ -13,7 +13,8 @@ import (
 // Serve serves faults until the process ends, [Pager.Detach] is done, or ctx is. It
 // returns nil in the first two cases and ctx's cause in the third, once nothing is
 // owed any more (see [Config.OnStop]), nothing of the pager runs, and those of the
-// process's children have ended too. Any other error is a failure
+// process's children have ended too; a read of a source that does not end keeps it
+// from returning. Any other error is a failure
 // to read messages, or to pay what is owed; the userfaultfd is open then, and
 // the caller's ([Pager.File]).
 //

@@ -29,20 +29,32 @@ func (p *Pager) finish(why error) error {
 	var byContext *stopped
 	switch {
 	case why == errEnded, p.processEnded():
-		p.work.Wait()
+		p.quiesce()
 		p.file.Close()
-		p.file = nil
 		return nil
 	case why == errDetached:
 		return p.letGo(nil)
 	case !errors.As(why, &byContext):
-		p.work.Wait()
-		return why
+		return p.keep(why)
 	case p.cfg.OnStop == HandOver:
-		p.work.Wait()
-		return byContext.cause
+		return p.keep(byContext.cause)
 	}
 	return p.letGo(byContext.cause)
+}
+
+// quiesce waits until nothing works for the pager any more.
+func (p *Pager) quiesce() {
+	p.work.Wait()
+	p.background.Lock()
+	p.over = true
+	p.background.Unlock()
+}
+
+// keep leaves the userfaultfd open, for the caller.
+func (p *Pager) keep(why error) error {
+	p.quiesce()
+	p.kept = p.file
+	return why
 }
 
 // letGo poisons what is not there, so that nothing is owed, unregisters the
@@ -50,22 +62,27 @@ func (p *Pager) finish(why error) error {
 func (p *Pager) letGo(why error) error {
 	p.poisoning = true
 	out := p.poisonOwed()
-	p.work.Wait()
 	switch {
 	case out == gone:
 	case p.stats.unpaid.Load() > 0:
-		if p.cfg.NoPoison != KillProcess || p.process == nil {
-			return fmt.Errorf("%w: %w", ErrOwed, why)
+		if p.cfg.NoPoison != KillProcess || p.process == nil || !p.process.await(10*time.Second) {
+			return p.keep(owed(why))
 		}
-		p.process.await()
 	case out != done:
-		return fmt.Errorf("%w: %w", ErrOwed, why)
+		return p.keep(owed(why))
 	default:
 		p.unregister()
 	}
+	p.quiesce()
 	p.file.Close()
-	p.file = nil
 	return why
+}
+
+func owed(why error) error {
+	if why == nil {
+		return ErrOwed
+	}
+	return fmt.Errorf("%w: %w", ErrOwed, why)
 }
 
 // poisonOwed poisons all pages that are untouched, and pays for all others that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -126,6 +127,24 @@ func TestTheEndOfTheProcessEndsServe(t *testing.T) {
 				t.Errorf("Serve: %v", err)
 			}
 		})
+	}
+}
+
+// What is mapped for the pager is unmapped only when nobody populates any more.
+func TestStoppingWhileItPopulates(t *testing.T) {
+	for range 20 {
+		s := startServed(t, "anonymous", 4096, allEvents, missing)
+		p, stop := s.serveUntil(Config{Regions: s.region(tempFile(t, 4096))})
+		populated := make(chan error, 1)
+		go func() { populated <- p.Populate(context.Background()) }()
+		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
+		if err := stop(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v", err)
+		}
+		<-populated
+		if err := p.Populate(context.Background()); err == nil {
+			t.Error("a pager that has ended populates")
+		}
 	}
 }
 
