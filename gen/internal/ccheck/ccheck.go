@@ -76,12 +76,28 @@ func Compare(command, include []string, libc string, m *abi.Model) (claims int, 
 	return len(questions), wrong, err
 }
 
-// source is the header and the questions behind it, each on a line of its own.
+// source is the header and the questions behind it, each on a line of its own:
+// first those about constants, then, without the header's macros, which may
+// hide the names of types and members, the others.
 func source(m *abi.Model, asked []question) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#include <linux/ioctl.h>\n#include <%s>\n", m.Header)
 	b.WriteString("#line 1 \"claims\"\n")
+	macros := true
 	for i, q := range asked {
+		if macros && !q.constant {
+			macros = false
+			for _, c := range m.Constants {
+				fmt.Fprintf(&b, "#undef %s\n", c.Name)
+			}
+			for _, s := range m.Strings {
+				fmt.Fprintf(&b, "#undef %s\n", s.Name)
+			}
+			for _, o := range m.Omitted {
+				fmt.Fprintf(&b, "#undef %s\n", o.Name)
+			}
+			fmt.Fprintf(&b, "#line %d \"claims\"\n", i+1)
+		}
 		if q.bits {
 			fmt.Fprintf(&b, "__typeof__(%s) gen_claim_%d = { .%s = -1 };\n", q.object, i, q.expression)
 		} else {

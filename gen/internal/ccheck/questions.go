@@ -13,6 +13,7 @@ type question struct {
 	what       string
 	claim      string
 	expression string
+	constant   bool   // it is about a constant
 	bits       bool   // the claim is where the bit-field lies that the expression designates
 	object     string // of a bit-field: the type that it is in
 }
@@ -27,6 +28,9 @@ func ask(m *abi.Model) []question {
 		dir := map[string]string{"none": "_IOC_NONE", "r": "_IOC_READ", "w": "_IOC_WRITE", "rw": "_IOC_READ|_IOC_WRITE"}[i.Dir]
 		encoded := fmt.Sprintf("_IOC(%s, %d, %d, %d)", dir, i.Type, i.Nr, i.Size)
 		a.ask("1", fmt.Sprintf("(%s) == (%s)", i.Name, encoded), "encoding of %s as %s", i.Name, encoded)
+	}
+	for i := range a.questions {
+		a.questions[i].constant = true
 	}
 	for _, e := range m.Enums {
 		if e.Name == "" {

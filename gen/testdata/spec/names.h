@@ -8,3 +8,7 @@ struct accessor { union { int word; char bytes[4]; } data; int Word; unsigned in
 struct _hidden { int __a; int a__b; int _1st; };
 union data { int Data; int data; };
 struct clash { int SetGet; unsigned int get : 3; };
+struct hidden { int member; enum inner { INNER } inner; };
+#define hidden 1
+#define member(x) x
+#define inner struct s
