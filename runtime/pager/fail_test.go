@@ -116,7 +116,7 @@ func TestAnEmptyPoolOfHugePages(t *testing.T) {
 	} {
 		for _, lends := range []bool{true, false} {
 			t.Run(test.name, func(t *testing.T) {
-				uffdtest.MoreHugePages(t, 4)
+				needHugePages(t, 4)
 				s := startServed(t, "hugetlb", 2, allEvents, missing)
 				var refused atomic.Int32
 				s.hooks.refuse = func(o operation, r userfaultfd.Range) error {

@@ -20,6 +20,7 @@ import (
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,6 +38,18 @@ func needFeatures(t testing.TB, features userfaultfd.Features) {
 		t.Fatal(err)
 	}
 	f.Close()
+}
+
+// needHugePages has the system have n huge pages more until the test ends, or skips
+// the test: where they are of 32 MiB, a guest has not the memory for many, twice,
+// since a source has their content too.
+func needHugePages(t testing.TB, n int) {
+	t.Helper()
+	size := memory.PageSize(memory.Hugetlb)
+	if size*n > 160<<20 {
+		t.Skipf("hugetlb: %d pages of %d MiB are too much for a test", n, size>>20)
+	}
+	uffdtest.MoreHugePages(t, n)
 }
 
 // A served is a process of served.c.

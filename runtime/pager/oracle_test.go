@@ -86,7 +86,7 @@ func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Dura
 	}
 	if kind == "hugetlb" {
 		blocks, pages = 32, 2
-		uffdtest.MoreHugePages(t, 72)
+		needHugePages(t, 72)
 	}
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 1))

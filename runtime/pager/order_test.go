@@ -6,7 +6,6 @@ import (
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
-	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 )
 
 // The race that the order rule is against is forced: a worker has decided to
@@ -23,7 +22,7 @@ func TestInstallDecidedBeforeADiscardDoesNotLandAfterIt(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				if kind == "hugetlb" {
-					uffdtest.MoreHugePages(t, 8)
+					needHugePages(t, 8)
 				}
 				s := startServed(t, kind, 2, allEvents, missing)
 				decided, discarded := make(chan struct{}), make(chan struct{})

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
-	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 )
 
 const missing = userfaultfd.RegisterMissing
@@ -25,7 +24,7 @@ func eachKind(t *testing.T, pages int, f func(t *testing.T, s *served, regions [
 			}
 			t.Run(name, func(t *testing.T) {
 				if kind == "hugetlb" {
-					uffdtest.MoreHugePages(t, pages+8)
+					needHugePages(t, pages+8)
 				}
 				s := startServed(t, kind, pages, allEvents, missing)
 				if lends {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -173,12 +174,12 @@ func TestTenThousandPagers(t *testing.T) {
 		n = 300
 	}
 	needFeatures(t, userfaultfd.FeaturePoison)
-	m, err := memory.Map(memory.Anonymous, 16<<12, 0)
+	m, err := memory.Map(memory.Anonymous, 16*os.Getpagesize(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	f, pidfd := tempFile(t, 4), self(t)
+	f, pidfd := tempFile(t, 16), self(t)
 	round := func() {
 		file, err := userfaultfd.Open(userfaultfd.Config{Features: userfaultfd.FeaturePoison})
 		if err != nil {
