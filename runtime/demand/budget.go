@@ -11,8 +11,8 @@ import (
 // what is known are the calls of ReadAt and the like, misses that met a chunk in
 // place, and that a chunk is wanted again which was evicted not long ago.
 //
-// What stays is what slices hold, what was written and not
-// flushed, and, as far as it can be told, what the views need that run.
+// What stays is what slices hold, what was written and not flushed, and, as far
+// as it can be told, what the views need that run.
 //
 // A view, or another call, that needs more at once than the budget has, beside
 // what stays, fails with [ErrBudget]. Where it is several views that do not fit

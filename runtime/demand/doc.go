@@ -38,7 +38,8 @@
 // [MapServed] is for code that cannot be run again and touches anything: the
 // faults of its memory are served by another process, which is this program,
 // started anew. It has neither budget nor errors: a page that cannot be had is
-// SIGBUS.
+// SIGBUS. Never serve it by package pager in this process: that hangs as soon as
+// a collection meets a fault.
 //
 // # How it works, and why it cannot hang
 //
