@@ -24,6 +24,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -127,6 +128,9 @@ func sweep(release, goarch, gen, scratch string, headers []string) (*outcome, er
 			return nil, err
 		}
 	}
+	// The kernel counts the memory of this process as that of every process
+	// that it starts: what an earlier sweep took is given back.
+	debug.FreeOSMemory()
 	verdicts := make([]*verdict, len(headers))
 	each(len(headers), func(i, worker int) {
 		verdicts[i] = j.generate(gen, filepath.Join(scratch, fmt.Sprint(worker)), headers[i])
