@@ -140,6 +140,49 @@ func TestAnEmptyPoolOfHugePages(t *testing.T) {
 	}
 }
 
+// Memory may be short for a moment: that is no reason to poison, at once or a page
+// that could be had.
+func TestAnInstallThatFailsForAWhile(t *testing.T) {
+	for _, lends := range []bool{true, false} {
+		s := startServed(t, "anonymous", 2, allEvents, missing)
+		var first atomic.Int64
+		s.hooks.refuse = func(o operation, r userfaultfd.Range) error {
+			now := time.Now().UnixNano()
+			first.CompareAndSwap(0, now)
+			if o == opCopy && now-first.Load() < int64(20*time.Millisecond) {
+				return &userfaultfd.Error{Op: "UFFDIO_COPY", Range: r, Err: unix.ENOMEM}
+			}
+			return nil
+		}
+		cfg := Config{Regions: s.region(pattern{}), Retry: Retry{Backoff: 20 * time.Millisecond}}
+		if lends {
+			cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
+		}
+		s.serve(cfg)
+		s.want("0", "read 0 1")
+	}
+}
+
+func TestAnInstallThatFailsForAnotherPage(t *testing.T) {
+	for _, lends := range []bool{true, false} {
+		s := startServed(t, "anonymous", 4, allEvents, missing)
+		size := s.memory.PageSize
+		s.hooks.refuse = func(o operation, r userfaultfd.Range) error {
+			if o == opCopy && r.Contains(s.memory.Range.Start+uint64(size)) {
+				return &userfaultfd.Error{Op: "UFFDIO_COPY", Range: r, Err: unix.ENOMEM}
+			}
+			return nil
+		}
+		cfg := Config{Regions: s.region(pattern{}), Readahead: Readahead{4 * size, 4 * size}, Retry: Retry{Backoff: time.Millisecond}}
+		if lends {
+			cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
+		}
+		s.serve(cfg)
+		s.want(offsets(2*size, 3*size), "read 2 2")
+		s.want(offsets(0)+" sigbus", "read 0 2")
+	}
+}
+
 func TestNewWantsToKnowWhatIsDoneWithoutPoison(t *testing.T) {
 	s := startServed(t, "anonymous", 1, allEvents&^userfaultfd.FeaturePoison, missing)
 	_, err := New(s.file, Config{Regions: s.region(pattern{})})

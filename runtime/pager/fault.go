@@ -2,6 +2,7 @@ package pager
 
 import (
 	"errors"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 )
@@ -10,7 +11,8 @@ import (
 type fault struct {
 	addr  uint64
 	flags userfaultfd.PagefaultFlags
-	tries int // that failed, without being EAGAIN
+	tries int       // that failed, without being EAGAIN
+	after time.Time // when it is to be tried again
 }
 
 // resolveAll looks at the faults that were set aside and at those just read, in
@@ -21,6 +23,10 @@ func (p *Pager) resolveAll() {
 	again := p.later
 	p.later = p.spare[:0]
 	for _, f := range again {
+		if f.tries > 0 && !p.poisoning && time.Now().Before(f.after) {
+			p.later = append(p.later, f)
+			continue
+		}
 		p.resolve(f)
 	}
 	p.spare = again[:0]
@@ -164,6 +170,7 @@ func (p *Pager) settle(f fault, s *segment, out outcome, err error) {
 		p.fetch(s, page, page, page+1)
 	case failed:
 		if f.tries++; f.tries < p.cfg.Retry.Times {
+			f.after = time.Now().Add(p.cfg.Retry.Backoff << (f.tries - 1))
 			p.later = append(p.later, f)
 			return
 		}
@@ -198,6 +205,8 @@ func (p *Pager) outside(f fault) {
 		case changing:
 			p.stats.deferred.Add(1)
 			p.later = append(p.later, f)
+		case unreadable:
+			p.wake(pageRange(s, 0)) // it has left the page cache
 		case gone:
 			p.stop(errEnded)
 		}

@@ -1,6 +1,7 @@
 package pager
 
 import (
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -173,4 +174,31 @@ func TestReadaheadIsInstalledOnce(t *testing.T) {
 			wantStats(t, p, func(got Stats) bool { return got.Missing == test.faults && got.Copied == uint64(64*size) })
 		})
 	}
+}
+
+// A page outside all regions leaves the page cache between its fault and the
+// install: who waits is to find it missing.
+func TestAMinorFaultOutsideWhosePageIsGone(t *testing.T) {
+	s := startServed(t, "shmem", 8, allEvents|userfaultfd.FeatureMinorShmem, missing|userfaultfd.RegisterMinor)
+	size := s.memory.PageSize
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", s.cmd.Process.Pid, s.memfd), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte{1}, int64(5*size)); err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	s.hooks.decided = func(userfaultfd.Range) {
+		once.Do(func() {
+			if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(5*size), int64(size)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	regions := s.region(nil)
+	regions[0].Range.Len = uint64(4 * size)
+	s.serve(Config{Regions: regions, ZeroOutside: true})
+	s.want("zero", "read 5 1")
 }

@@ -248,6 +248,9 @@ func (p *Pager) land(f *fetch, data []byte) {
 			p.fail(f, err)
 			return
 		}
+		// As with a read, it may be another page that failed.
+		data = data[f.b.offset(f.want)-f.b.offset(f.page):][:f.b.pageSize]
+		p.narrow(f)
 		p.pause(p.cfg.Retry.Backoff << (tries - 1))
 	}
 }
@@ -304,6 +307,7 @@ func (p *Pager) fail(f *fetch, why error) {
 		return
 	}
 	p.narrow(f)
+	r := f.r // f is another's as soon as it has ended
 	told := false
 	err := p.repeat(func() (out outcome, err error) {
 		want := Untouched
@@ -326,7 +330,7 @@ func (p *Pager) fail(f *fetch, why error) {
 		return out, err
 	})
 	if err != nil {
-		p.unpayable(f.r, err)
+		p.unpayable(r, err)
 	}
 }
 

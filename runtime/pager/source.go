@@ -28,8 +28,9 @@ type ContextReaderAt interface {
 // Lend returns up to n bytes of the content from off on. Less is no failure:
 // where it lends less than a page, the pager reads instead. It must not wait for
 // anything (a network, a lock that a reader holds), because all faults wait for
-// it. The bytes are read until the next call of the same pager, so they must
-// neither change nor be unmapped until then; Go's own memory is no concern.
+// it. Several goroutines may call it at once, and each reads the bytes in its own
+// time: they must not change, nor be unmapped, until the pager has ended. A
+// source that decompresses into a buffer of its own does not lend; a [Cache] does.
 type Lender interface {
 	io.ReaderAt
 	Lend(off int64, n int) []byte
