@@ -64,29 +64,33 @@ func (b *Budget) count(m *Mapping, chunks int) {
 }
 
 // room counts one more chunk of m, and makes room for it: by evicting, else by
-// waiting for other claims, else by evicting what they hold.
-func (b *Budget) room(m *Mapping, cl *claim) error {
+// waiting for other claims, else by evicting what they hold. It counts nothing
+// if chunk c, which it is for, is not absent any more: somebody else was faster.
+func (b *Budget) room(m *Mapping, c int, cl *claim) (counted bool, err error) {
 	n := int64(m.chunkSize)
 	var w waiter
 	refused := 0
 	for b.limit > 0 && b.used+n > b.limit {
 		if m.isClosed() {
-			return os.ErrClosed
+			return false, os.ErrClosed
+		}
+		if m.chunks[c].phase != absent {
+			return false, nil
 		}
 		if cl.bytes+b.firm > b.limit || cl.robbed >= robbedTooOften {
-			return ErrBudget
+			return false, ErrBudget
 		}
-		if v, c := b.clock.victim(cl, w.reach()); v != nil {
-			b.evict(v, c, refused > b.clock.n)
+		if v, victim := b.clock.victim(cl, w.reach()); v != nil {
+			b.evict(v, victim, refused > b.clock.n)
 			refused++
 		} else if w.isVain() {
-			return ErrBudget
+			return false, ErrBudget
 		} else {
 			w.wait(b, m)
 		}
 	}
 	b.count(m, 1)
-	return nil
+	return true, nil
 }
 
 // roomAhead counts one more chunk of m if there is room, or something to evict

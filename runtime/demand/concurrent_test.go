@@ -2,6 +2,7 @@ package demand_test
 
 import (
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/zuffd/uffd/runtime/demand"
@@ -45,6 +46,39 @@ func TestOneReadForAllThatWait(t *testing.T) {
 		}
 	}
 	if n := s.seen[5*chunk]; n != 1 {
+		t.Errorf("the chunk was read %d times", n)
+	}
+}
+
+// TestOneGetsRoomForAll has many wait for room for the same chunk. Who comes
+// second finds it there, and all that could be evicted for it is that chunk.
+func TestOneGetsRoomForAll(t *testing.T) {
+	defer demand.SetSilence(demand.SetSilence(time.Hour))
+	m, s, _ := limited(t, 2, 1)
+	holds, release := make(chan error, 1), make(chan struct{})
+	all := []<-chan error{uffdtest.During(func() error {
+		return m.View(func(b []byte) error {
+			err := verify(chunkBytes(b, 0))
+			holds <- err
+			<-release
+			return err
+		})
+	})}
+	uffdtest.Within(t, "the view that holds the budget", holds)
+	for range 4 {
+		all = append(all, uffdtest.During(func() error { return look(m, 1) }))
+		all = append(all, uffdtest.During(func() error { _, err := m.ReadAt(make([]byte, 10), chunk); return err }))
+	}
+	for _, done := range all {
+		uffdtest.Asleep(t, done)
+	}
+	close(release)
+	for _, done := range all {
+		if err := uffdtest.Within(t, "the views", done); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := s.seen[chunk]; n != 1 {
 		t.Errorf("the chunk was read %d times", n)
 	}
 }

@@ -45,8 +45,12 @@ func (m *Mapping) fill(w want) (got int, err error) {
 		if m.chunks[c].phase == absent {
 			// Room is waited for before the chunk is busy: an older claim
 			// that wants it, too, may be the one that holds what we wait for.
-			if err := b.room(m, w.claim); err != nil {
+			counted, err := b.room(m, c, w.claim)
+			if err != nil {
 				return 0, &Error{Op: w.op, Off: w.off, Err: err}
+			}
+			if !counted {
+				continue
 			}
 			if m.isClosed() || m.chunks[c].phase != absent || m.failures[c] != failure {
 				b.uncount(m, 1)
