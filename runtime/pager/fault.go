@@ -84,7 +84,10 @@ func (p *Pager) missing(f fault, s *segment) {
 	case Installed:
 		p.pay(f, s, page, page+1, opZero, nil)
 	case Removed:
-		from, to := p.around(f.addr, s, page)
+		from, to := page, page+1
+		if !b.huge && !b.shared && !p.cfg.TrackWrites {
+			from, to = p.around(f.addr, s, page) // zeros that take no memory
+		}
 		p.pay(f, s, from, to, opZero, nil)
 	case Poisoned:
 		p.pay(f, s, page, page+1, opPoison, nil)

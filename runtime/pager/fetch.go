@@ -15,10 +15,11 @@ import (
 // A fetch is a read of a source, and the installing of what came. Faults of its
 // pages join it.
 type fetch struct {
-	r    userfaultfd.Range // where the pages are
-	b    *backing
-	page int // the first, in b
-	want int // the page that was asked for, in b
+	r     userfaultfd.Range // where the pages are
+	b     *backing
+	page  int // the first, in b
+	want  int // the page that was asked for, in b
+	asked time.Time
 }
 
 func (f *fetch) pages() int { return int(f.r.Len / f.b.pageSize) }
@@ -75,7 +76,7 @@ func (p *Pager) fetch(s *segment, page, from, to int) {
 		}
 	}
 	f := q.get()
-	*f = fetch{userfaultfd.Range{Start: start, Len: end - start}, s.b, s.pageOf(start), page}
+	*f = fetch{userfaultfd.Range{Start: start, Len: end - start}, s.b, s.pageOf(start), page, time.Now()}
 	q.fly(f)
 	q.queue = append(q.queue, f)
 	if q.idle < len(q.queue) && q.workers < p.cfg.Workers {
@@ -167,19 +168,20 @@ func (p *Pager) worker() {
 
 // serveFetch reads, installs and ends a fetch.
 func (p *Pager) serveFetch(f *fetch, buf []byte) {
-	start := time.Now()
+	asked := f.asked // f is another's once it has landed
 	for tries := 1; ; tries++ {
 		data := buf[:f.r.Len]
 		err := p.read(f.b.content, data, f.b.offset(f.page))
 		if err == nil {
 			p.stats.ahead.Add(f.r.Len - f.b.pageSize)
 			p.land(f, data)
-			p.clock.add(time.Since(start))
+			p.clock.add(time.Since(asked))
 			return
 		}
 		p.stats.failures.Add(1)
 		if p.isStopping() || tries >= p.cfg.Retry.Times {
 			p.fail(f, err)
+			p.clock.add(time.Since(asked))
 			return
 		}
 		// The fault may lie with another page than the one that is wanted.

@@ -341,7 +341,7 @@ func (w *bringer) install(s segment, page, end int, o operation, data []byte) (n
 // read reads pages and installs them. Faults of them join it.
 func (w *bringer) read(s segment, page, end int) (next int, err error) {
 	p, b := w.p, s.b
-	f := &fetch{userfaultfd.Range{Start: s.addrOf(page), Len: uint64(end-page) * b.pageSize}, b, page, page}
+	f := &fetch{r: userfaultfd.Range{Start: s.addrOf(page), Len: uint64(end-page) * b.pageSize}, b: b, page: page, want: page}
 	if !p.fetches.claim(f) {
 		// Somebody has faulted on one of them: leave it to its worker.
 		if end-page == 1 {

@@ -8,7 +8,8 @@ import (
 )
 
 // Readahead says how much is installed for one fault, in bytes. More is never
-// installed than is missing: what was discarded, or cannot be read, is left out.
+// installed than is missing: what was discarded is left out if its zeros would take
+// memory, and so is what cannot be read.
 //
 // If Min and Max are equal, it is the aligned block of that size that the fault
 // is in. If Max is larger, it is what follows the fault, Min at first, twice as

@@ -32,9 +32,9 @@ type Stats struct {
 	Removes, Unmaps, Remaps, Forks uint64 // events
 	EventsLost                     uint64 // that Config.Events was too slow for
 
-	// Latency is how long faults took from being read to being paid for:
-	// all of those that a source was read for, and one in 64 rounds of the
-	// others.
+	// Latency is how long faults took from being read to being paid for, or
+	// given up: all of those that a source was read for, with their wait for a
+	// worker, and one in 64 rounds of the others.
 	Latency Histogram
 }
 

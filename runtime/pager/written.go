@@ -4,9 +4,11 @@ import (
 	"errors"
 	"iter"
 	"sync/atomic"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/runtime/pagemap"
+	"golang.org/x/sys/unix"
 )
 
 // Written returns the ranges that the process has written, or discarded, since
@@ -74,6 +76,10 @@ func (p *Pager) inPlaceRanges() (all []userfaultfd.Range) {
 func (p *Pager) writtenByFaults(reset bool, yield func(userfaultfd.Range, error) bool) {
 	for at := uint64(0); ; {
 		r, next, err := p.nextWritten(at, reset)
+		if cause(err) == unix.EAGAIN && p.serving.Load() && !p.isStopping() {
+			p.pause(50 * time.Microsecond) // until Serve has read an event
+			continue
+		}
 		if err != nil {
 			yield(r, err)
 			return

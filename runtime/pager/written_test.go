@@ -68,3 +68,22 @@ func TestWrittenPagesAreTold(t *testing.T) {
 		}
 	}
 }
+
+// While an event waits to be read, the kernel protects nothing.
+func TestWrittenWhileTheProcessDiscards(t *testing.T) {
+	s := startServed(t, "anonymous", 4, allEvents|userfaultfd.FeaturePagefaultFlagWP, missing|userfaultfd.RegisterWP)
+	p := s.serve(Config{Regions: s.region(pattern{}), TrackWrites: true})
+	s.want("0", "read 0 1")
+	for range 100 {
+		discarded := s.begin("discard 1 1")
+		for range 100 {
+			p.space.segments[0].b.written.set(0, 1, true)
+			for _, err := range p.Written(nil, true) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s.result(discarded, "discard")
+	}
+}

@@ -1,0 +1,29 @@
+package pager
+
+import (
+	"testing"
+	"time"
+)
+
+// A fault waits for a worker too, and one that was given up has taken its time.
+func TestLatencyIsThatOfTheFault(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		const pages, read = 8, 10 * time.Millisecond
+		s := startServed(t, "anonymous", pages, allEvents, missing)
+		p := s.serve(Config{Workers: 1, Retry: Retry{Times: 1}, Regions: s.region(sourceFunc(func(b []byte, off int64) (int, error) {
+			time.Sleep(read)
+			if fails {
+				return 0, nil
+			}
+			return pattern{}.ReadAt(b, off)
+		}))})
+		var all []<-chan string
+		for i := range pages {
+			all = append(all, s.begin("read %d 1", i))
+		}
+		for _, c := range all {
+			s.result(c, "read")
+		}
+		wantStats(t, p, func(got Stats) bool { return got.Latency.Quantile(1) >= (pages-1)*read })
+	}
+}
