@@ -173,9 +173,10 @@ type family struct {
 
 // hooks are for tests.
 type hooks struct {
-	decided func(r userfaultfd.Range) // an install was decided, and is not issued yet
-	refuse  func(o operation, r userfaultfd.Range) error
-	unsafe  bool // leave the order rule out
+	decided  func(r userfaultfd.Range) // an install was decided, and is not issued yet
+	refuse   func(o operation, r userfaultfd.Range) error
+	unsafe   bool   // leave the order rule out
+	stopping func() // it was decided, and the reader is not told yet
 }
 
 // New returns a pager that serves the memory that f is of. f belongs to the

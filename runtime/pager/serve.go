@@ -55,6 +55,7 @@ func (f *family) end(cause error) {
 	}
 }
 
+// leave takes a pager out, which none is told to end by the family any more.
 func (f *family) leave(p *Pager) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,10 +77,14 @@ var (
 type stopped struct{ cause error }
 
 func (s *stopped) Error() string { return s.cause.Error() }
+func (s *stopped) Unwrap() error { return s.cause }
 
 // stop makes the reader end. The first reason counts.
 func (p *Pager) stop(why error) {
 	if p.stopping.CompareAndSwap(nil, &why) {
+		if p.hooks.stopping != nil {
+			p.hooks.stopping()
+		}
 		p.cancel()
 		p.file.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -90,7 +95,6 @@ func (p *Pager) isStopping() bool { return p.stopping.Load() != nil }
 
 // serve serves one pager to its end.
 func (p *Pager) serve() error {
-	defer p.family.leave(p)
 	if p.process != nil {
 		p.work.Go(func() { p.process.wait(p.sources, func() { p.stop(errEnded) }) })
 	}

@@ -25,6 +25,7 @@ func (p *Pager) finish(why error) error {
 		}
 		close(p.ended)
 	}()
+	p.family.leave(p) // nobody sets a deadline any more, when the userfaultfd may be another's
 	p.fetches.close()
 	var byContext *stopped
 	switch {
@@ -53,6 +54,7 @@ func (p *Pager) quiesce() {
 // keep leaves the userfaultfd open, for the caller.
 func (p *Pager) keep(why error) error {
 	p.quiesce()
+	p.file.SetReadDeadline(time.Time{}) // which stop has set
 	p.kept = p.file
 	return why
 }
