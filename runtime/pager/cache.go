@@ -20,8 +20,8 @@ type Cache struct {
 	recent list.List // of chunks that are read, the last used first
 }
 
-// NewCache returns a cache of at most size bytes. What is lent or being read when
-// it is thrown out comes on top of that.
+// NewCache returns a cache of at most size bytes, and of one chunk at least. What is
+// lent or being read when it is thrown out comes on top of that.
 func NewCache(size int64) *Cache {
 	return &Cache{size: size, chunks: make(map[chunkKey]*chunk)}
 }
@@ -37,6 +37,7 @@ type chunk struct {
 	ready chan struct{} // closed when it was read
 	data  []byte        // shorter at the end of the source
 	err   error
+	ended bool // the context of who read it, and that is why it failed
 	place *list.Element
 }
 
@@ -51,7 +52,9 @@ type CachedSource struct {
 // Source returns a source that reads another in chunks of so many bytes, each once
 // for all who want it, and keeps them. name says what the content is, to share
 // chunks among sources of the same: it is comparable, a digest say. Errors are not
-// kept.
+// kept, and neither is a chunk that ends before what somebody wants of it. If source
+// is a [ContextReaderAt], a read ends with the context of who asked first, and then
+// the next who waits for it reads again.
 func (c *Cache) Source(source io.ReaderAt, name any, chunkSize int) (*CachedSource, error) {
 	if chunkSize <= 0 || chunkSize&(chunkSize-1) != 0 {
 		return nil, fmt.Errorf("pager: a chunk of %d bytes: it is a power of two", chunkSize)
@@ -64,23 +67,24 @@ func (s *CachedSource) ReadAt(p []byte, off int64) (int, error) {
 	return s.ReadAtContext(context.Background(), p, off)
 }
 
-// ReadAtContext is ReadAt that does not wait for the reads of others when ctx is
-// done.
+// ReadAtContext is ReadAt that ends when ctx is done, if the source's reads can be
+// ended, or are others'.
 func (s *CachedSource) ReadAtContext(ctx context.Context, p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, errors.New("pager: a negative offset")
 	}
 	for n < len(p) {
 		at := off + int64(n)
-		data, err := s.chunk(ctx, at/int64(s.size))
+		k, err := s.chunk(ctx, at/int64(s.size))
 		if err != nil {
 			return n, err
 		}
 		from := int(at % int64(s.size))
-		if from >= len(data) {
+		if from >= len(k.data) {
+			s.cache.forget(k)
 			return n, io.EOF
 		}
-		n += copy(p[n:], data[from:])
+		n += copy(p[n:], k.data[from:])
 	}
 	return n, nil
 }
@@ -116,32 +120,49 @@ func (s *CachedSource) NextData(off int64) (start, end int64, err error) {
 	return off, maxOffset, nil
 }
 
-// chunk returns a chunk's content, which it reads unless somebody else does.
-func (s *CachedSource) chunk(ctx context.Context, n int64) ([]byte, error) {
+// chunk returns a chunk, which it reads unless somebody else does.
+func (s *CachedSource) chunk(ctx context.Context, n int64) (*chunk, error) {
 	c, key := s.cache, chunkKey{s.name, s.size, n}
-	c.mu.Lock()
-	k := c.chunks[key]
-	if k == nil {
-		k = &chunk{key: key, ready: make(chan struct{})}
-		c.chunks[key] = k
+	for {
+		c.mu.Lock()
+		k := c.chunks[key]
+		if k == nil {
+			k = &chunk{key: key, ready: make(chan struct{})}
+			c.chunks[key] = k
+			c.mu.Unlock()
+			c.read(ctx, k, s.source)
+			return k, k.err
+		}
+		if k.place != nil {
+			c.recent.MoveToFront(k.place)
+		}
 		c.mu.Unlock()
-		c.read(k, s.source)
-		return k.data, k.err
-	}
-	if k.place != nil {
-		c.recent.MoveToFront(k.place)
-	}
-	c.mu.Unlock()
-	select {
-	case <-k.ready:
-		return k.data, k.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		select {
+		case <-k.ready:
+			if !k.ended {
+				return k, k.err
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 }
 
+// forget throws a chunk out: the source may have been cut short for a while only.
+func (c *Cache) forget(k *chunk) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k.place == nil {
+		return
+	}
+	c.recent.Remove(k.place)
+	k.place = nil
+	delete(c.chunks, k.key)
+	c.used -= int64(k.key.size)
+}
+
 // read reads a chunk, and makes room for it.
-func (c *Cache) read(k *chunk, source io.ReaderAt) {
+func (c *Cache) read(ctx context.Context, k *chunk, source io.ReaderAt) {
 	data := make([]byte, k.key.size)
 	n, err := 0, errors.New("pager: the source panicked")
 	defer func() {
@@ -152,7 +173,7 @@ func (c *Cache) read(k *chunk, source io.ReaderAt) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			k.err = err
+			k.err, k.ended = err, ctx.Err() != nil
 			delete(c.chunks, k.key)
 			return
 		}
@@ -166,7 +187,12 @@ func (c *Cache) read(k *chunk, source io.ReaderAt) {
 			c.used -= int64(old.key.size)
 		}
 	}()
-	n, err = source.ReadAt(data, k.key.n*int64(k.key.size))
+	off := k.key.n * int64(k.key.size)
+	if s, ok := source.(ContextReaderAt); ok {
+		n, err = s.ReadAtContext(ctx, data, off)
+	} else {
+		n, err = source.ReadAt(data, off)
+	}
 	if n < 0 || n > len(data) {
 		n, err = 0, fmt.Errorf("pager: the source says that it read %d of %d bytes", n, len(data))
 	}

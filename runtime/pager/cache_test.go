@@ -2,6 +2,7 @@ package pager
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -77,10 +78,10 @@ func TestACacheKeepsWhatWasUsedLast(t *testing.T) {
 		t.Error("it does not lend what it keeps")
 	}
 	read(10*64, 7, nil)
-	read(10*64, 8, io.EOF)
 	if len(s.Lend(10*64, 64)) != 7 || s.Lend(10*64+7, 1) != nil {
 		t.Error("it lends what is not there")
 	}
+	read(10*64, 8, io.EOF)
 	sad = io.ErrClosedPipe
 	read(5*64, 8, sad)
 	sad = nil
@@ -91,6 +92,80 @@ func TestACacheKeepsWhatWasUsedLast(t *testing.T) {
 	for _, size := range []int{0, -1, 100} {
 		if _, err := NewCache(1).Source(source, 1, size); err == nil {
 			t.Errorf("a chunk of %d bytes is no error", size)
+		}
+	}
+}
+
+func TestAChunkThatWasCutShortIsReadAgain(t *testing.T) {
+	var reads atomic.Int32
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		if reads.Add(1) == 1 {
+			return 100, io.EOF // the connection is lost
+		}
+		return pattern{}.ReadAt(p, off)
+	})
+	cache := NewCache(1 << 20)
+	s, err := cache.Source(source, 1, 64<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 4096)
+	if n, err := s.ReadAt(p, 0); n != 100 || err != io.EOF {
+		t.Errorf("ReadAt: %d, %v", n, err)
+	}
+	if n, err := s.ReadAt(p, 0); n != len(p) || err != nil {
+		t.Errorf("ReadAt again: %d, %v", n, err)
+	}
+	if cache.used != 64<<10 || cache.recent.Len() != 1 {
+		t.Errorf("the cache holds %d bytes in %d chunks", cache.used, cache.recent.Len())
+	}
+}
+
+// waits is a source that waits for its context the first time.
+type waits struct {
+	pattern
+	begun chan struct{}
+	reads *atomic.Int32
+}
+
+func (w waits) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
+	if w.reads.Add(1) == 1 {
+		close(w.begun)
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return w.ReadAt(p, off)
+}
+
+func TestACachedReadEndsForWhoseContextDoes(t *testing.T) {
+	w := waits{begun: make(chan struct{}), reads: new(atomic.Int32)}
+	s, err := NewCache(1<<20).Source(w, 1, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first, second := make(chan error, 1), make(chan error, 1)
+	read := func(ctx context.Context, done chan error) {
+		_, err := s.ReadAtContext(ctx, make([]byte, 8), 0)
+		done <- err
+	}
+	go read(ctx, first)
+	select {
+	case <-w.begun:
+	case <-time.After(deadline):
+		t.Fatal("the source's ReadAtContext is not asked")
+	}
+	go read(t.Context(), second)
+	time.Sleep(10 * time.Millisecond)
+	cancel()
+	for done, want := range map[chan error]error{first: context.Canceled, second: nil} {
+		select {
+		case err := <-done:
+			if !errors.Is(err, want) {
+				t.Errorf("ReadAtContext: %v, want %v", err, want)
+			}
+		case <-time.After(deadline):
+			t.Fatal("ReadAtContext does not return")
 		}
 	}
 }
