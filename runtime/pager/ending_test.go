@@ -3,11 +3,16 @@ package pager
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"golang.org/x/sys/unix"
 )
 
 // A heldSource is read, and the reads wait.
@@ -106,4 +111,77 @@ func TestAnEndThatIsAskedForSlowly(t *testing.T) {
 	if got := s.result(read, "read"); got != offsets(s.memory.PageSize) {
 		t.Errorf("the page holds %s", got)
 	}
+}
+
+// A page that is poisoned in one process of those that share memory is not so in
+// another, though its state is one.
+func TestStoppingPoisonsWhatAChildIsOwed(t *testing.T) {
+	for _, kind := range []string{"anonymous", "shmem"} {
+		t.Run(kind, func(t *testing.T) {
+			s := startServed(t, kind, 4, allEvents, missing)
+			p, stop := s.serveUntil(Config{Regions: s.region(pattern{})})
+			s.want("0", "read 0 1")
+			child := s.begin("fork held read 0 4")
+			uffdtest.Eventually(t, "the fork", func() bool { return p.Stats().Forks == 1 })
+			if err := stop(); !errors.Is(err, context.Canceled) {
+				t.Errorf("Serve: %v", err)
+			}
+			s.want("0 sigbus sigbus sigbus", "read 0 4")
+			s.want("ok", "release")
+			if got := s.result(child, "the child"); got != "0 sigbus sigbus sigbus" {
+				t.Errorf("the child reads %s", got)
+			}
+		})
+	}
+}
+
+// A page that was to be poisoned when the address space was changing is not yet
+// when the pager stops.
+func TestStoppingPoisonsWhatCouldNotBe(t *testing.T) {
+	s := startServed(t, "anonymous", 2, allEvents, missing)
+	var refused atomic.Int32
+	var may atomic.Bool
+	s.hooks.refuse = func(o operation, r userfaultfd.Range) error {
+		if o != opPoison || may.Load() {
+			return nil
+		}
+		refused.Add(1)
+		return &userfaultfd.Error{Op: "UFFDIO_POISON", Range: r, Err: unix.EAGAIN}
+	}
+	source := sourceFunc(func([]byte, int64) (int, error) { return 0, errors.New("the disk is sad") })
+	_, stop := s.serveUntil(Config{Regions: s.region(source), Retry: Retry{Times: 1}})
+	read := s.begin("read 0 1")
+	uffdtest.Eventually(t, "EAGAIN", func() bool { return refused.Load() > 3 })
+	time.AfterFunc(20*time.Millisecond, func() { may.Store(true) })
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("Serve: %v", err)
+	}
+	if got := s.result(read, "read"); got != "sigbus" {
+		t.Errorf("the page holds %s", got)
+	}
+}
+
+// What is in a file that the process maps, and its holes, are right without a pager.
+func TestDetachLeavesTheHolesOfAMemfd(t *testing.T) {
+	s := startServed(t, "shmem", 8, allEvents|userfaultfd.FeatureMinorShmem, missing|userfaultfd.RegisterMinor)
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", s.cmd.Process.Pid, s.memfd), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size := s.memory.PageSize
+	page := make([]byte, size)
+	pattern{}.ReadAt(page, int64(5*size))
+	if _, err := f.WriteAt(page, int64(5*size)); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Memfd(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.serve(Config{Regions: s.region(m)})
+	if err := p.Detach(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.want("zero "+offsets(5*size)+" zero", "read 4 3")
 }

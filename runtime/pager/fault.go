@@ -97,7 +97,7 @@ func (p *Pager) missing(f fault, s *segment) {
 // untouched pays for a page with its content.
 func (p *Pager) untouched(f fault, s *segment, page int) {
 	b := s.b
-	if p.poisoning {
+	if p.poisoning && !p.letsGo(b) {
 		p.cannot(f, s, page, errStopped)
 		return
 	}

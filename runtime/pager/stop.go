@@ -117,7 +117,9 @@ func (p *Pager) poisonOwed() outcome {
 	}
 }
 
-// poisonAll poisons all untouched pages, in long runs.
+// poisonAll poisons all untouched pages, in long runs, and those that are poisoned
+// already: the state may be shared with a process that has the poison, and this one
+// not. What is InPlace has nothing to lose by being let go in [Pager.Detach].
 func (p *Pager) poisonAll() (out outcome, err error) {
 	canPoison := p.file.Features()&userfaultfd.FeaturePoison != 0
 	for i := range p.space.segments {
@@ -127,11 +129,12 @@ func (p *Pager) poisonAll() (out outcome, err error) {
 		}
 		page, to := s.pages()
 		for page < to {
-			page = s.b.states.next(page, to, Untouched)
-			if page == to {
-				break
-			}
 			end := s.b.states.runEnd(page, to)
+			state := s.b.states.get(page)
+			if state != Poisoned && (state != Untouched || p.letsGo(s.b)) {
+				page = end
+				continue
+			}
 			if !canPoison {
 				p.unpayable(userfaultfd.Range{Start: s.addrOf(page), Len: uint64(end-page) * s.b.pageSize}, errStopped)
 				return done, nil
@@ -145,6 +148,12 @@ func (p *Pager) poisonAll() (out outcome, err error) {
 		}
 	}
 	return done, nil
+}
+
+// letsGo reports whether untouched pages of b are right as they are once the memory
+// is let go: they are in the file that it maps, or are its holes.
+func (p *Pager) letsGo(b *backing) bool {
+	return b.content != nil && b.inPlace && p.isStopping() && *p.stopping.Load() == errDetached
 }
 
 // unregister lets the memory go: what is missing then is zeros, which is what

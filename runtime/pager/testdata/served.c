@@ -23,6 +23,8 @@
  *	where I         the page's address
  *	fork COMMAND    forks a child, which does the command and answers
  *	linger COMMAND  the same, and the child stays until its parent has ended
+ *	held COMMAND    does the command when release is given, to any of the processes
+ *	release         lets those go on
  *	exit            exits
  *
  * cflags: -pthread -iquote ../../headers
@@ -33,6 +35,7 @@
 
 static unsigned char *pages[MAX_PAGES];
 static int npages;
+static _Atomic int *released; /* of all processes */
 
 static void remap(int i, int n, int more, int flags)
 {
@@ -55,6 +58,11 @@ static void act(char *command, char *result, size_t size)
 	unsigned long long offset = 0;
 	int i = 0, n = 0, more = 0;
 
+	if (!strncmp(command, "held ", 5)) {
+		while (!*released)
+			usleep(1000);
+		command += 5;
+	}
 	sscanf(command, "%31s %d %d %d", verb, &i, &n, &more);
 	sscanf(command, "%*s %*d %llu", &offset);
 	strcpy(result, "ok");
@@ -90,6 +98,8 @@ static void act(char *command, char *result, size_t size)
 		remap(i, n, more, 0);
 	} else if (!strcmp(verb, "where")) {
 		snprintf(result, size, "%#lx", (unsigned long)pages[i]);
+	} else if (!strcmp(verb, "release")) {
+		*released = 1;
 	} else if (!strcmp(verb, "exit")) {
 		_exit(0);
 	} else {
@@ -142,6 +152,9 @@ int main(int argc, char **argv)
 	if (argc != 5)
 		return 2;
 	signal(SIGCHLD, SIG_IGN);
+	released = mmap(NULL, sizeof *released, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (released == MAP_FAILED)
+		DIE("mmap");
 	page_size = strcmp(argv[1], "hugetlb") ? (unsigned long)sysconf(_SC_PAGESIZE) : huge_page_size();
 	npages = atoi(argv[2]);
 	unsigned char *memory = map_memory(argv[1], npages * page_size, &memfd);
