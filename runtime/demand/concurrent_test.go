@@ -105,6 +105,44 @@ func TestPagesThatTheKernelTakes(t *testing.T) {
 	}
 }
 
+// TestRepairThatFails has the source fail when a page is read again that the
+// kernel has taken. That spoils neither what is in place nor what was copied.
+func TestRepairThatFails(t *testing.T) {
+	m, s := open(t, 4*chunk, demand.Config{ChunkSize: chunk, Window: chunk})
+	err := m.View(func(b []byte) error {
+		if err := verify(b[:2*chunk], 0); err != nil {
+			return err
+		}
+		return unix.Madvise(b[chunk+page:][:page], unix.MADV_DONTNEED)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.set(func(s *source) { s.fail = map[int64]error{0: errSource, chunk: errSource} })
+	p := make([]byte, chunk)
+	n, err := m.ReadAt(p, chunk)
+	wantError(t, err, errSource, chunk)
+	if int64(n) != page {
+		t.Errorf("ReadAt: %d bytes, want %d", n, page)
+	}
+	check(t, p[:n], chunk)
+	if err := m.View(func(b []byte) error { b[0] = 1; return nil }); err == nil {
+		t.Error("a write to what is not writable: no error")
+	}
+	for c := range int64(2) {
+		slice, err := m.Slice(c*chunk, 10)
+		if err != nil {
+			t.Fatalf("a slice of what is in place: %v", err)
+		}
+		check(t, slice.Bytes(), c*chunk)
+		slice.Release()
+	}
+	s.set(func(s *source) { s.fail = nil })
+	if err := m.View(func(b []byte) error { return verify(b, 0) }); err != nil {
+		t.Error(err)
+	}
+}
+
 // resident asks the kernel how many bytes of a mapping are in memory.
 func resident(t *testing.T, m *demand.Mapping) (n int64) {
 	t.Helper()

@@ -15,10 +15,18 @@ type Error struct {
 
 // Error says the operation, the offset and the cause.
 func (e *Error) Error() string {
-	if e.Off == 0 {
+	if e.Off == 0 && e.isOfNoByte() {
 		return fmt.Sprintf("demand: %s: %v", e.Op, e.Err)
 	}
 	return fmt.Sprintf("demand: %s at offset %d: %v", e.Op, e.Off, e.Err)
+}
+
+func (e *Error) isOfNoByte() bool {
+	switch e.Op {
+	case "map", "map served", "served", "close":
+		return true
+	}
+	return e.Err == os.ErrClosed
 }
 
 // Unwrap returns the cause: the source's own error, [io.ErrUnexpectedEOF] where

@@ -113,6 +113,19 @@ func TestSourceThatFails(t *testing.T) {
 		err := m.View(func(b []byte) error { return verify(b, 0) })
 		wantError(t, err, io.ErrUnexpectedEOF, failed)
 	})
+	t.Run("an error says the offset, 0 too", func(t *testing.T) {
+		m, s := open(t, size, demand.Config{})
+		s.set(func(s *source) { s.fail = map[int64]error{0: errSource} })
+		_, err := m.ReadAt(make([]byte, 10), 0)
+		wantError(t, err, errSource, 0)
+		if text := fmt.Sprint(err); text != "demand: read at offset 0: the disk is on fire" {
+			t.Error(text)
+		}
+		m.Close()
+		if text := fmt.Sprint(m.Prefetch(0, 1)); text != "demand: prefetch: file already closed" {
+			t.Error(text)
+		}
+	})
 	t.Run("an error that wraps EOF is the source's own", func(t *testing.T) {
 		own := fmt.Errorf("the store has hung up: %w", io.EOF)
 		m := openSource(t, readerAtFunc(func(p []byte, off int64) (int, error) { return 0, own }), size, demand.Config{})

@@ -35,9 +35,7 @@ func (m *Mapping) fill(w want) (got int, err error) {
 		if m.chunks[c].phase == resident {
 			// Where the source has failed, the rest of the chunk is missing
 			// until Retry.
-			if w.repair {
-				m.chunks[c].partial = true
-			} else if !m.chunks[c].partial || failure != nil {
+			if !w.repair && (!m.chunks[c].partial || failure != nil) {
 				m.access(c)
 				return 0, nil
 			}
@@ -78,6 +76,7 @@ func (m *Mapping) load(w want, c int) (got int, err error) {
 	t := newTransfer(c, 1)
 	t.wanted = true
 	t.again = m.chunks[c].phase == resident
+	t.repair = t.again && w.repair
 	m.begin(c, t)
 	m.welcome(c)
 	t.end = m.endOf(c)
@@ -144,12 +143,17 @@ func (m *Mapping) carryOut(t *transfer) (got int, err error) {
 func (m *Mapping) settle(t *transfer) {
 	b := m.budget
 	b.reads--
-	if t.failure != nil {
+	// What was to be repaired may well be in place, and the access have failed for
+	// another reason.
+	spoiled := t.repair && t.failure != nil
+	if t.failure != nil && !spoiled {
 		m.failures[t.first] = t.failure
 	}
 	for c := t.first; c < t.first+t.n; c++ {
 		off, end := m.extent(c)
-		m.chunks[c].partial = t.have < end
+		if !spoiled {
+			m.chunks[c].partial = t.have < end
+		}
 		switch {
 		case m.isClosed() && !m.isInUse(c):
 			m.setFirm(c, func() { m.chunks[c].dirty = false })

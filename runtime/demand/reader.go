@@ -52,15 +52,17 @@ func (m *Mapping) copyChunk(p []byte, off, more int64, in bool) (n int, err erro
 		return len(p), nil
 	}
 	v := viewer{m: m, claim: claim{m: m}, op: "read", more: more}
+	if in {
+		v.op = "write"
+	}
 	defer v.claim.release()
 	var failed error
 	for missed >= 0 {
 		if err := v.miss(missed); err != nil {
-			var e *Error
-			if !errors.As(err, &e) || e.Off <= off || e.Off >= off+int64(len(p)) {
+			if missed <= off {
 				return 0, err
 			}
-			p, failed = p[:e.Off-off], err // up to there it can be had
+			p, failed = p[:missed-off], err // up to there it may be had
 		}
 		missed = m.tryCopy(p, off, in)
 	}

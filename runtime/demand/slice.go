@@ -3,7 +3,8 @@ package demand
 import "golang.org/x/sys/unix"
 
 // A Slice is memory of a mapping that is in place, and stays there until it is
-// released. Any code may touch it, and system calls may be given it.
+// released. Any code may touch it, and system calls may be given it. If the
+// mapping is not writable, a write to it is a fault that ends the program.
 type Slice struct {
 	m        *Mapping
 	bytes    []byte

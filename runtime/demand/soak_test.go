@@ -89,6 +89,9 @@ func TestSoak(t *testing.T) {
 				err := step(r, &mapped, renew)
 				switch {
 				case err == nil:
+				case errors.Is(err, errWrong):
+					failed <- err
+					return
 				case errors.Is(err, errSource), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrClosed), errors.Is(err, demand.ErrBudget):
 					failures.Add(1)
 				default:
@@ -141,7 +144,7 @@ func step(r *rand.Rand, mapped *[2]atomic.Pointer[demand.Mapping], renew func(i 
 	case k < 200:
 		p := make([]byte, n)
 		got, err := m.ReadAt(p, off)
-		return errors.Join(err, verify(p[:got], off))
+		return errors.Join(err, right(p[:got], off))
 	case k < 250:
 		return m.Prefetch(off, n)
 	case k < 300:
@@ -151,15 +154,15 @@ func step(r *rand.Rand, mapped *[2]atomic.Pointer[demand.Mapping], renew func(i 
 		}
 		defer s.Release()
 		runtime.Gosched()
-		return verify(s.Bytes(), off)
+		return right(s.Bytes(), off)
 	case k < 310:
 		var out bytes.Buffer
 		_, err := io.Copy(&out, m.Section(off, n))
-		return errors.Join(err, verify(out.Bytes(), off))
+		return errors.Join(err, right(out.Bytes(), off))
 	default:
 		var wrong error
 		err := m.View(func(b []byte) error {
-			wrong = verify(b[off:off+n], off)
+			wrong = right(b[off:off+n], off)
 			if r.IntN(16) == 0 {
 				runtime.Gosched()
 			}
@@ -170,6 +173,16 @@ func step(r *rand.Rand, mapped *[2]atomic.Pointer[demand.Mapping], renew func(i 
 		}
 		return err
 	}
+}
+
+// errWrong is the one error that nothing excuses.
+var errWrong = errors.New("wrong bytes")
+
+func right(p []byte, off int64) error {
+	if err := verify(p, off); err != nil {
+		return fmt.Errorf("%w: %w", errWrong, err)
+	}
+	return nil
 }
 
 // mappings counts this process's mappings that are anonymous and for reading

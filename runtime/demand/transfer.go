@@ -8,6 +8,7 @@ type transfer struct {
 	end      int64         // where what is to be read ends
 	wanted   bool          // the first chunk was asked for
 	again    bool          // the first chunk was in place before
+	repair   bool          // and wholly so, for all that is known
 	taking   bool          // it takes them away
 
 	have    int64  // up to where all is in place

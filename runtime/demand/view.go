@@ -27,7 +27,8 @@ import (
 // mapping or others.
 //
 // An error that f returns, a panic and [runtime.Goexit] are f's own and pass
-// through. Where f has touched memory that cannot be had, View returns an
+// through; a deferred call that meets a missing page after Goexit is left there,
+// and not called again. Where f has touched memory that cannot be had, View returns an
 // [Error] that wraps the source's error, and f's last run was left at that
 // access. It wraps [ErrBudget] where f, and the views beside it, touch more than
 // the budget allows; [os.ErrClosed] where the mapping was closed before View
@@ -109,11 +110,11 @@ func (m *Mapping) guard(f func(b []byte) error) (off int64, err error) {
 // offsetOf returns the offset of the page that faulted, or -1 if that is not of
 // this mapping.
 func (m *Mapping) offsetOf(f fault) int64 {
-	off := uint64(f.Addr()) - m.start
+	off := (uint64(f.Addr()) - m.start) &^ uint64(m.memory.PageSize()-1)
 	if off >= uint64(len(m.bytes)) {
 		return -1
 	}
-	return int64(off &^ uint64(m.memory.PageSize()-1))
+	return int64(off)
 }
 
 // A viewer is a view, or a copy of a chunk, that has met missing pages.

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"testing"
 	"text/template"
+	"unsafe"
 
 	"github.com/zuffd/uffd/runtime/demand"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
@@ -101,6 +102,22 @@ func TestView(t *testing.T) {
 			t.Errorf("%+v", stats)
 		}
 	})
+}
+
+// TestViewOfTheLastPage looks behind the end, as assembly does that loads whole
+// words.
+func TestViewOfTheLastPage(t *testing.T) {
+	size := page + 10
+	m, _ := open(t, size, demand.Config{ChunkSize: int(page), Window: int(page)})
+	err := m.View(func(b []byte) error {
+		if v := *(*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), size)); v != 0 {
+			return fmt.Errorf("%#x behind the end", v)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestMapTakes(t *testing.T) {

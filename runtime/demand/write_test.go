@@ -298,6 +298,20 @@ func TestFlushKeepsWhatItWrites(t *testing.T) {
 	}
 }
 
+func TestWriteAtSaysThatItWrites(t *testing.T) {
+	m := openSource(t, newStore(2*chunk), 2*chunk, demand.Config{ChunkSize: chunk, Writable: true, Budget: demand.NewBudget(chunk)})
+	slice, err := m.Slice(0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slice.Release()
+	_, err = m.WriteAt([]byte("x"), chunk)
+	wantError(t, err, demand.ErrBudget, chunk)
+	if e := (*demand.Error)(nil); errors.As(err, &e) && e.Op != "write" {
+		t.Errorf("the operation is %q", e.Op)
+	}
+}
+
 func TestFlushDoesNotWaitForTheSource(t *testing.T) {
 	m, s := open(t, 16*chunk, demand.Config{ChunkSize: chunk, Window: chunk, Writable: true})
 	if _, err := m.WriteAt([]byte("x"), 0); err != nil {
