@@ -26,7 +26,13 @@ func TestSourceThatFails(t *testing.T) {
 		"View":     func(m *demand.Mapping) error { return m.View(func(b []byte) error { return verify(b, 0) }) },
 		"ReadAt":   func(m *demand.Mapping) error { _, err := m.ReadAt(make([]byte, size), 0); return err },
 		"WriteTo":  func(m *demand.Mapping) error { _, err := m.WriteTo(new(bytes.Buffer)); return err },
-		"Slice":    func(m *demand.Mapping) error { _, err := m.Slice(0, size); return err },
+		"Slice": func(m *demand.Mapping) error {
+			s, err := m.Slice(0, size)
+			if err == nil {
+				s.Release()
+			}
+			return err
+		},
 		"Prefetch": func(m *demand.Mapping) error { return m.Prefetch(0, size) },
 	}
 	for name, touch := range ways {
