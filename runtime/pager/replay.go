@@ -74,34 +74,43 @@ type replayedPart struct {
 
 // plan returns the pieces to bring in, in order.
 func (w *replaying) plan(r Replay) (pieces []piece) {
-	p := w.p
-	p.order.beginRead()
-	defer p.order.endRead()
 	parts := make(map[*backing]*replayedPart)
-	extents := r.Trace.byRank()
-	for _, s := range p.space.segments {
-		if s.b.vacant || !sameSource(p.cfg.Regions[s.b.region].Source, r.Source) {
-			continue
-		}
+	for _, s := range w.segments(r.Source) {
 		part := parts[s.b]
 		if part == nil {
 			n := s.b.states.n
-			part = &replayedPart{s.b, newBitmap(n), newBitmap(n), nil}
+			part = &replayedPart{s.b, newBitmap(n), newBitmap(n), s.b.asked.clone()}
 			parts[s.b] = part
-			if s.b.asked == nil {
-				s.b.asked = newBitmap(n)
-			}
 		}
-		for _, e := range extents {
+		from, to := s.pages()
+		for _, e := range r.Trace.between(s.b.offset(from), s.b.offset(to)).byRank() {
 			pieces = append(pieces, w.pieces(s, e, part)...)
 		}
 	}
 	for _, part := range parts {
-		part.asked = part.b.asked.clone()
 		w.parts = append(w.parts, *part)
 	}
 	slices.SortStableFunc(pieces, piece.before)
 	return pieces
+}
+
+// segments returns those that map a source, and sees to it that what is asked for
+// of them is noted. All else of a plan is made without the order's lock: the trace
+// may be long.
+func (w *replaying) segments(source io.ReaderAt) (all []segment) {
+	p := w.p
+	p.order.beginRead()
+	defer p.order.endRead()
+	for _, s := range p.space.segments {
+		if s.b.vacant || !sameSource(p.cfg.Regions[s.b.region].Source, source) {
+			continue
+		}
+		if s.b.asked == nil {
+			s.b.asked = newBitmap(s.b.states.n)
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // pieces returns those of an extent in a segment.

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"sort"
 )
 
 // A Trace is what processes asked of a source: which bytes first, and in how many
@@ -266,4 +267,11 @@ func (t *Trace) byRank() []Extent {
 	all := slices.Clone(t.Extents)
 	slices.SortStableFunc(all, func(a, b Extent) int { return a.Rank - b.Rank })
 	return all
+}
+
+// between returns the extents that have any byte from start to end.
+func (t *Trace) between(start, end int64) *Trace {
+	first := sort.Search(len(t.Extents), func(i int) bool { return t.Extents[i].end() > start })
+	last := sort.Search(len(t.Extents), func(i int) bool { return t.Extents[i].Offset >= end })
+	return &Trace{Digest: t.Digest, Runs: t.Runs, Extents: t.Extents[first:max(first, last)]}
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
@@ -268,5 +269,19 @@ func TestAWorkingSetIsASource(t *testing.T) {
 	s.want(offsets(int(7*size)), "read 7 1")
 	if len(from) != 1 { // of the page of which the set has half
 		t.Errorf("the other source was asked for %v", from)
+	}
+}
+
+func TestTheExtentsBetween(t *testing.T) {
+	trace := &Trace{Extents: []Extent{{0, 10, 0, 1}, {20, 10, 2, 1}, {30, 10, 1, 1}, {50, 10, 0, 1}}}
+	for _, test := range []struct {
+		start, end  int64
+		first, last int
+	}{
+		{0, 100, 0, 4}, {9, 21, 0, 2}, {10, 20, 1, 1}, {25, 26, 1, 2}, {29, 31, 1, 3}, {40, 50, 3, 3}, {60, 70, 4, 4}, {59, 60, 3, 4},
+	} {
+		if got := trace.between(test.start, test.end).Extents; !slices.Equal(got, trace.Extents[test.first:test.last]) {
+			t.Errorf("between %d and %d: %v", test.start, test.end, got)
+		}
 	}
 }
