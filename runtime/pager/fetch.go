@@ -32,6 +32,7 @@ type fetches struct {
 	flight  []*fetch     // queued ones too
 	flying  atomic.Int32 // how many these are
 	free    []*fetch
+	over    chan struct{} // closed when a fetch is, if anybody waits for that
 	workers int
 	idle    int
 	closed  bool
@@ -131,21 +132,29 @@ func (q *fetches) end(f *fetch) {
 			break
 		}
 	}
+	if q.over != nil {
+		close(q.over)
+		q.over = nil
+	}
 	f.b = nil
 	q.free = append(q.free, f)
 }
 
-// claim begins a fetch by the caller, unless another has any of its pages.
-func (q *fetches) claim(f *fetch) bool {
+// claim begins a fetch by the caller, unless another has any of its pages: then it
+// returns a channel that is closed when one is over.
+func (q *fetches) claim(f *fetch) (over <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, g := range q.flight {
 		if g.r.Start < f.r.End() && f.r.Start < g.r.End() {
-			return false
+			if q.over == nil {
+				q.over = make(chan struct{})
+			}
+			return q.over
 		}
 	}
 	q.fly(f)
-	return true
+	return nil
 }
 
 // close ends the workers.

@@ -34,7 +34,6 @@ func (p *Pager) Detach(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	p.stop(errDetached)
 	select {
 	case <-p.ended:
 	case <-ctx.Done():
@@ -106,16 +105,31 @@ func (b *backing) untouchedHoles(from, to int) (n int) {
 	return n
 }
 
-func (p *Pager) populate(ctx context.Context, givesUp bool) error {
+// populate brings in what is untouched until nothing is, or what is cannot be had.
+// If it gives up what cannot be had, it stops the pager before anything else can
+// happen.
+func (p *Pager) populate(ctx context.Context, givesUp bool) (err error) {
+	if p.isStopping() {
+		return p.whyStopped()
+	}
 	p.beginPopulating()
-	for {
+	for tried := []piece(nil); ; {
+		// Memory may have moved meanwhile, or was discarded and is to come again.
 		p.order.beginInstall()
 		pieces := p.untouchedPieces()
+		finished := slices.Equal(pieces, tried)
+		if finished && givesUp {
+			p.stop(errDetached)
+		}
 		p.order.endInstall()
-		before := p.stats.put.Load()
-		err := p.bring(ctx, pieces, givesUp)
-		// Memory may have moved meanwhile.
-		if err != nil || len(pieces) == 0 || p.stats.put.Load() == before {
+		if finished {
+			return err
+		}
+		tried = pieces
+		if e := p.bring(ctx, pieces, givesUp); e != nil || !givesUp {
+			err = e
+		}
+		if p.isStopping() || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -293,8 +307,6 @@ func (w *bringer) run(s segment, page, end int) (next int, err error) {
 			}
 		}
 	}
-	<-w.installs // while this one waits, another installs
-	defer func() { w.installs <- struct{}{} }()
 	return w.read(s, page, min(until, page+max(pieceSize/int(b.pageSize), 1)))
 }
 
@@ -318,10 +330,8 @@ func (w *bringer) install(s segment, page, end int, o operation, data []byte) (n
 			if data != nil {
 				part = data[(next-page)*int(b.pageSize) : (run-page)*int(b.pageSize)]
 			}
-			from := next
 			var out outcome
 			next, out, err = p.put(o, at, next, run, part)
-			p.stats.put.Add(uint64(next - from))
 			if out == unreadable && o == opContinue {
 				next++ // not in the page cache: a hole, or discarded just now
 				continue
@@ -338,32 +348,46 @@ func (w *bringer) install(s segment, page, end int, o operation, data []byte) (n
 	return next, err
 }
 
+// wait calls what waits. Meanwhile another installs.
+func (w *bringer) wait(f func()) {
+	<-w.installs
+	defer func() { w.installs <- struct{}{} }()
+	f()
+}
+
 // read reads pages and installs them. Faults of them join it.
 func (w *bringer) read(s segment, page, end int) (next int, err error) {
 	p, b := w.p, s.b
 	f := &fetch{r: userfaultfd.Range{Start: s.addrOf(page), Len: uint64(end-page) * b.pageSize}, b: b, page: page, want: page}
-	if !p.fetches.claim(f) {
+	for over := p.fetches.claim(f); over != nil; over = p.fetches.claim(f) {
 		// Somebody has faulted on one of them: leave it to its worker.
-		if end-page == 1 {
+		if end-page > 1 {
+			return w.halves(s, page, end)
+		}
+		w.wait(func() {
+			select {
+			case <-over:
+			case <-w.ctx.Done():
+			}
+		})
+		if w.ctx.Err() != nil || b.states.get(page) != Untouched {
 			return end, nil
 		}
-		return w.halves(s, page, end)
 	}
 	if n := int(f.r.Len); len(w.buf) < n {
 		w.buf = make([]byte, n)
 	}
 	data := w.buf[:f.r.Len]
 	for tries := 1; ; tries++ {
-		if err = p.read(b.content, data, b.offset(page)); err == nil {
+		if w.wait(func() { err = p.read(b.content, data, b.offset(page)) }); err == nil {
 			p.land(f, data)
-			p.stats.put.Add(uint64(end - page))
 			return end, nil
 		}
 		p.stats.failures.Add(1)
 		if end-page > 1 || tries >= p.cfg.Retry.Times || w.ctx.Err() != nil {
 			break
 		}
-		p.pause(p.cfg.Retry.Backoff << (tries - 1))
+		w.wait(func() { p.pause(p.cfg.Retry.Backoff << (tries - 1)) })
 	}
 	if end-page == 1 && w.givesUp && w.ctx.Err() == nil {
 		p.fail(f, err)

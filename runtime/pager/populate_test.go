@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 )
 
@@ -129,5 +130,57 @@ func TestPopulateWhileMemoryMoves(t *testing.T) {
 	}
 	for i := range 30 {
 		s.want(offsets(i*17*size), "read %d 1", i*17)
+	}
+}
+
+// A page that a fault has asked for is that fault's to bring in, and to fail with.
+func TestDetachWaitsForFaults(t *testing.T) {
+	s := startServed(t, "anonymous", 64, allEvents, missing)
+	last := 63 * s.memory.PageSize
+	reading, release := make(chan struct{}), make(chan struct{})
+	p := s.serve(Config{Regions: s.region(sourceFunc(func(b []byte, off int64) (int, error) {
+		if off == int64(last) {
+			close(reading)
+			<-release
+		}
+		return pattern{}.ReadAt(b, off)
+	}))})
+	read := s.begin("read 63 1")
+	<-reading
+	detached := make(chan error, 1)
+	go func() { detached <- p.Detach(context.Background()) }()
+	select {
+	case err := <-detached:
+		t.Errorf("Detach has not waited: %v", err)
+		detached <- err
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(release)
+	if err := <-detached; err != nil {
+		t.Error(err)
+	}
+	if got := s.result(read, "read"); got != offsets(last) {
+		t.Errorf("the page holds %s", got)
+	}
+}
+
+// Of memory that is unmapped, without an event that tells, nothing can be brought in.
+func TestPopulateEndsWhereMemoryIsUnmapped(t *testing.T) {
+	for _, lends := range []bool{true, false} {
+		s := startServed(t, "anonymous", 4, userfaultfd.FeaturePoison, missing)
+		s.want("ok", "unmap 1 1")
+		cfg := Config{Regions: s.region(pattern{})}
+		if lends {
+			cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
+		}
+		p := s.serve(cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), deadline/10)
+		defer cancel()
+		if err := p.Populate(ctx); err != nil {
+			t.Errorf("Populate: %v", err)
+		}
+		if err := p.Detach(ctx); err != nil {
+			t.Errorf("Detach: %v", err)
+		}
 	}
 }

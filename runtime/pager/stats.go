@@ -80,7 +80,7 @@ type counters struct {
 	done                                      [operations]atomic.Uint64 // bytes
 	reads, failures, unpaid                   atomic.Uint64
 	removes, unmaps, remaps, forks, lost      atomic.Uint64
-	ahead, put                                atomic.Uint64 // put are pages, in the background
+	ahead                                     atomic.Uint64
 }
 
 // count counts a fault that was read.
