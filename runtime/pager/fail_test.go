@@ -1,6 +1,7 @@
 package pager
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -137,6 +138,36 @@ func TestAnEmptyPoolOfHugePages(t *testing.T) {
 				s.want(want, "read 1 1")
 			})
 		}
+	}
+}
+
+// A pager was there before that told nobody: EEXIST is the truth then.
+func TestHugePagesThatAreThere(t *testing.T) {
+	for _, lends := range []bool{true, false} {
+		uffdtest.MoreHugePages(t, 8)
+		s := startServed(t, "hugetlb", 4, allEvents, missing)
+		size := s.memory.PageSize
+		page := make([]byte, size)
+		pattern{}.ReadAt(page, 0)
+		if _, err := s.file.Copy(s.memory.Range.Start, page, 0); err != nil {
+			t.Fatal(err)
+		}
+		cfg := Config{Regions: s.region(pattern{}), Retry: Retry{Backoff: time.Millisecond}}
+		if lends {
+			cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
+		}
+		p := s.serve(cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		if err := p.Populate(ctx); err != nil {
+			t.Errorf("Populate: %v", err)
+		}
+		for _, run := range p.Pages() {
+			if run.State == Poisoned {
+				t.Errorf("%v is said to be poisoned", run.Range)
+			}
+		}
+		s.want(offsets(0, size, 2*size, 3*size), "read 0 4")
 	}
 }
 

@@ -70,6 +70,9 @@ func (p *Pager) resolve(f fault) {
 // missing pays for a page that is not there.
 func (p *Pager) missing(f fault, s *segment) {
 	b, page := s.b, s.pageOf(f.addr)
+	if b.huge {
+		p.doubts.miss(s.addrOf(page))
+	}
 	state := Removed
 	if !b.vacant {
 		state = b.states.get(page)

@@ -185,7 +185,7 @@ func TestAMinorFaultOutsideWhosePageIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { f.Close() })
 	if _, err := f.WriteAt([]byte{1}, int64(5*size)); err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func (p *Pager) put(o operation, s *segment, from, to int, data []byte) (next in
 		}
 		switch errno := cause(err); errno {
 		case unix.EEXIST:
-			if b.huge && o == opCopy && p.doubts.add(s.addrOf(next)) > 1 {
+			if b.huge && o == opCopy && p.doubts.add(s.addrOf(next)) {
 				return next, failed, errNoHugePage
 			}
 			if !b.vacant && !b.huge && (o != opPoison || b.states.get(next) != Poisoned) {
