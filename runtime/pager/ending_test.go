@@ -185,3 +185,17 @@ func TestDetachLeavesTheHolesOfAMemfd(t *testing.T) {
 	}
 	s.want("zero "+offsets(5*size)+" zero", "read 4 3")
 }
+
+// Memory lives longer than the process that a pidfd is of, if another has it too.
+func TestMemoryThatOutlivesItsProcess(t *testing.T) {
+	s := startServed(t, "anonymous", 4, allEvents, missing)
+	p := s.serve(Config{Regions: s.region(pattern{}), Process: s.pidfd})
+	s.want("0", "read 0 1")
+	share := s.begin("share 2")
+	time.Sleep(50 * time.Millisecond)
+	s.cmd.Process.Kill()
+	if got := s.result(share, "share"); got != "1" {
+		t.Error("the page that is left reads as zeros")
+	}
+	uffdtest.Eventually(t, "the end of Serve", p.hasEnded)
+}

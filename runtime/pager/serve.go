@@ -96,7 +96,7 @@ func (p *Pager) isStopping() bool { return p.stopping.Load() != nil }
 // serve serves one pager to its end.
 func (p *Pager) serve() error {
 	if p.process != nil {
-		p.work.Go(func() { p.process.wait(p.sources, func() { p.stop(errEnded) }) })
+		p.work.Go(func() { p.process.wait(p.sources, p.awaitEnd) })
 	}
 	if p.events != nil {
 		go p.events.run()

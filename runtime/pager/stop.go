@@ -172,8 +172,17 @@ func (p *Pager) unregister() {
 	p.drain()
 }
 
-// processEnded reports whether the pidfd tells so.
-func (p *Pager) processEnded() bool { return p.process != nil && p.process.ended() }
+// awaitEnd waits, when the process has ended, for the end of its memory, which
+// another process may have too (CLONE_VM).
+func (p *Pager) awaitEnd() {
+	for wait := time.Millisecond; p.lives() && !p.isStopping(); wait = min(2*wait, probeEvery) {
+		p.pause(wait)
+	}
+	p.stop(errEnded)
+}
+
+// processEnded reports whether the process has ended, and its memory too.
+func (p *Pager) processEnded() bool { return p.process != nil && p.process.ended() && !p.lives() }
 
 // lives asks the kernel whether the process still has its address space. What it
 // is asked for is impossible: there is nothing at the address.
