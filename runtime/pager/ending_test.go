@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -198,4 +200,39 @@ func TestMemoryThatOutlivesItsProcess(t *testing.T) {
 		t.Error("the page that is left reads as zeros")
 	}
 	uffdtest.Eventually(t, "the end of Serve", p.hasEnded)
+}
+
+// The userfaultfd of a child that nobody is told of would be closed by the collector.
+func TestHandingOverTakesForked(t *testing.T) {
+	s := startServed(t, "anonymous", 1, allEvents, missing)
+	if _, err := New(s.file, Config{Regions: s.region(nil), OnStop: HandOver}); err == nil || !strings.Contains(err.Error(), "Forked") {
+		t.Errorf("New: %v", err)
+	}
+}
+
+// Whoever waits for Serve waits for the children, and wants to know meanwhile.
+func TestAFailureIsLoggedWhileChildrenAreServed(t *testing.T) {
+	s := startServed(t, "anonymous", 2, allEvents, missing)
+	told := make(logged, 64)
+	p, stop := s.serveUntil(Config{Regions: s.region(pattern{}), Logger: slog.New(told)})
+	s.do("linger none")
+	uffdtest.Eventually(t, "the fork", func() bool { return p.Stats().Forks == 1 })
+	p.stop(errors.New("the read has failed"))
+	select {
+	case <-told:
+	case <-time.After(deadline):
+		t.Error("nothing is logged")
+	}
+	stop()
+}
+
+// logged is a slog.Handler that passes messages on.
+type logged chan string
+
+func (l logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l logged) WithGroup(string) slog.Handler            { return l }
+func (l logged) Handle(_ context.Context, r slog.Record) error {
+	l <- r.Message
+	return nil
 }

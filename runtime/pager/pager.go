@@ -111,7 +111,10 @@ const (
 	PoisonOwed OnStop = iota
 
 	// HandOver leaves everything as it is, and the userfaultfd open: see
-	// [Pager.File].
+	// [Pager.File]. Children of the process have their own, of the pagers that
+	// Config.Forked was told of: it takes that, with
+	// userfaultfd.FeatureEventFork. What is not kept is closed by the collector,
+	// and its threads find zeros.
 	HandOver
 )
 
@@ -239,6 +242,8 @@ func (c *Config) check(f *userfaultfd.File) error {
 		return errors.New("pager: a negative number in Config")
 	case f.Features()&userfaultfd.FeaturePoison == 0 && c.NoPoison == 0:
 		return errors.New("pager: pages that cannot be had cannot be poisoned: userfaultfd.FeaturePoison was not asked for, or the kernel is older than Linux 6.6; set Config.NoPoison to what is to be done instead")
+	case f.Features()&userfaultfd.FeatureEventFork != 0 && c.OnStop == HandOver && c.Forked == nil:
+		return errors.New("pager: Config.OnStop is HandOver, and a child of fork(2) has a userfaultfd of its own (userfaultfd.FeatureEventFork), which would be nobody's: it takes Config.Forked")
 	case c.NoPoison == KillProcess && c.Process == nil:
 		return errors.New("pager: Config.NoPoison is KillProcess, which takes Config.Process")
 	}

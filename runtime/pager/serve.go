@@ -29,6 +29,9 @@ func (p *Pager) Serve(ctx context.Context) error {
 	defer stop()
 	go p.log.run()
 	err := p.serve()
+	if err != nil && ctx.Err() == nil {
+		p.log.Error("pager: serving has failed; children of the process are served on", "error", err)
+	}
 	p.family.wg.Wait()
 	p.log.end()
 	p.closeOwned() // the children used it too

@@ -66,7 +66,7 @@ func TestStoppingHandsOver(t *testing.T) {
 			}
 			return pattern{}.ReadAt(p, off)
 		})
-		p, stop := s.serveUntil(Config{Regions: regions, OnStop: HandOver})
+		p, stop := s.serveUntil(Config{Regions: regions, OnStop: HandOver, Forked: func(*Pager) {}})
 		s.want(offsets(0, size), "read 0 2")
 		if s.memory.Shared {
 			s.want("ok", "punch 1 2")
