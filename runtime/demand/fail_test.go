@@ -23,9 +23,9 @@ func TestSourceThatFails(t *testing.T) {
 	const size, bad = 1 << 20, 300_000
 	failed := int64(bad) &^ (page - 1)
 	ways := map[string]func(m *demand.Mapping) error{
-		"View":     func(m *demand.Mapping) error { return m.View(func(b []byte) error { return verify(b, 0) }) },
-		"ReadAt":   func(m *demand.Mapping) error { _, err := m.ReadAt(make([]byte, size), 0); return err },
-		"WriteTo":  func(m *demand.Mapping) error { _, err := m.WriteTo(new(bytes.Buffer)); return err },
+		"View":    func(m *demand.Mapping) error { return m.View(func(b []byte) error { return verify(b, 0) }) },
+		"ReadAt":  func(m *demand.Mapping) error { _, err := m.ReadAt(make([]byte, size), 0); return err },
+		"WriteTo": func(m *demand.Mapping) error { _, err := m.WriteTo(new(bytes.Buffer)); return err },
 		"Slice": func(m *demand.Mapping) error {
 			s, err := m.Slice(0, size)
 			if err == nil {
