@@ -236,3 +236,25 @@ func (l logged) Handle(_ context.Context, r slog.Record) error {
 	l <- r.Message
 	return nil
 }
+
+// A thread may wait for memory in no region, with a message that a dead pager has read.
+func TestASuccessorWakesWhoWaitsOutside(t *testing.T) {
+	s := startServed(t, "anonymous", 4, allEvents, missing)
+	regions := s.region(pattern{})
+	regions[0].Range.Len = 2 * uint64(s.memory.PageSize)
+	read := s.begin("read 3 1")
+	msgs := make([]userfaultfd.Msg, 4)
+	if n, err := s.file.Read(msgs); err != nil || n != 1 {
+		t.Fatalf("Read: %d, %v", n, err)
+	}
+	s.serve(Config{Regions: regions, ZeroOutside: true})
+	select {
+	case got := <-read:
+		if got != "zero" {
+			t.Errorf("the page holds %s", got)
+		}
+	case <-time.After(3 * time.Second):
+		t.Error("the thread was not woken")
+		s.cmd.Process.Kill()
+	}
+}

@@ -110,13 +110,16 @@ func (p *Pager) serve() error {
 	return p.finish(*p.stopping.Load())
 }
 
-// wakeAll wakes whoever waits for a handler that was there before.
+// wakeAll wakes whoever waits for a handler that was there before, in no region
+// too. Where the address space begins and ends nobody tells, and a range is to be
+// within; it ends with a page less than a power of two at most.
 func (p *Pager) wakeAll() {
-	p.order.beginRead()
-	defer p.order.endRead()
-	for _, s := range p.space.segments {
-		p.wake(userfaultfd.Range{Start: s.start, Len: s.end - s.start})
+	for start := uint64(p.systemPage); start < 1<<63; start *= 2 {
+		if p.file.Wake(userfaultfd.Range{Start: start, Len: start}) != nil {
+			p.file.Wake(userfaultfd.Range{Start: start, Len: start - uint64(p.systemPage)})
+		}
 	}
+	p.stats.wakes.Add(1)
 }
 
 // probeEvery is how often the kernel is asked whether the process still lives,
