@@ -110,7 +110,8 @@ func TestAnEndThatIsAskedForSlowly(t *testing.T) {
 	if err := <-stopped; !errors.Is(err, context.Canceled) {
 		t.Errorf("Serve: %v", err)
 	}
-	if got := s.result(read, "read"); got != offsets(s.memory.PageSize) {
+	// The reader may have seen before that it is to end.
+	if got := s.result(read, "read"); got != offsets(s.memory.PageSize) && got != "sigbus" {
 		t.Errorf("the page holds %s", got)
 	}
 }
