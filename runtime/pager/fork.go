@@ -1,6 +1,8 @@
 package pager
 
 import (
+	"sync"
+
 	userfaultfd "github.com/zuffd/uffd/runtime"
 )
 
@@ -39,6 +41,23 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 		p.family.join(c)
 		if err := c.serve(); err != nil {
 			p.log.Error("pager: serving the child of a fork", "error", err)
+			if c.File() != nil && p.cfg.Forked == nil {
+				keepOpen(c.File())
+			}
 		}
 	})
+}
+
+// kept are userfaultfds of children that nobody knows of and that are owed
+// pages. The collector must not close them: the children's threads would find
+// zeros.
+var kept struct {
+	mu    sync.Mutex
+	files []*userfaultfd.File
+}
+
+func keepOpen(f *userfaultfd.File) {
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
+	kept.files = append(kept.files, f)
 }

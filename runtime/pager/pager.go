@@ -95,7 +95,7 @@ type NoPoison uint8
 // The choices of [Config.NoPoison].
 const (
 	_            NoPoison = iota
-	KillProcess           // SIGKILL, by Config.Process
+	KillProcess           // SIGKILL, by Config.Process; a child that it has forked has no pidfd here and is left waiting
 	LeaveWaiting          // its threads wait for ever; Config.Logger and Config.Events tell
 )
 
