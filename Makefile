@@ -52,14 +52,15 @@ verify: ## hold every offset and number against compilers, kernels' headers and 
 VM = $(GO) run ./verify/vm $(if $(KERNELS),-dir $(KERNELS)) $(if $(filter 1,$(INSTALL)),-install)
 
 # What guests run: PKGS says which packages' tests, ARGS flags. The examples of
-# demand are a module of their own, which wants a network and much memory.
+# demand are a module of their own, which wants a network and much memory. Under
+# emulation, some packages take minutes.
 PKGS = ./runtime ./runtime/memory ./runtime/pagemap ./runtime/probe ./runtime/pager ./runtime/demand ./verify/live ./verify/btf
 
 vm: ## boot kernels and run the live tests in them; KERNELS=DIR for images of your own, INSTALL=1 for qemu, ARGS='-h'
-	@$(VM) $(ARGS) $(PKGS)
+	@$(VM) -timeout 10m $(ARGS) $(PKGS)
 
 results: ## make vm, and write what came of it to verify/RESULTS.md
-	@$(VM) -results verify/RESULTS.md $(ARGS) $(PKGS)
+	@$(VM) -timeout 10m -results verify/RESULTS.md $(ARGS) $(PKGS)
 
 sweep: ## every kernel header of four releases through the generator, compared with gcc on four architectures; writes verify/SWEEP.md; ARGS='-h'
 	@$(GO) run ./verify/sweep -release 7.3,6.12,6.1,5.10 -results verify/SWEEP.md $(ARGS)

@@ -209,8 +209,10 @@ func TestTenThousandPagers(t *testing.T) {
 		round()
 	}
 	after := resources(t)
+	// Go may start a thread or map memory at any time, the race detector above
+	// all, but not one a pager.
 	for i, what := range []string{"goroutines", "threads", "descriptors", "mappings"} {
-		if after[i] > before[i]+10 {
+		if after[i] > before[i]+n/50 {
 			t.Errorf("%d %s before, %d after %d pagers", before[i], what, after[i], n)
 		}
 	}
