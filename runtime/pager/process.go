@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	userfaultfd "github.com/zuffd/uffd/runtime"
 	"golang.org/x/sys/unix"
 )
 
@@ -105,10 +104,4 @@ func (p *process) control(f func(fd int) error) (err error) {
 // Close closes our descriptors.
 func (p *process) Close() error {
 	return errors.Join(p.epoll.Close(), p.pidfd.Close())
-}
-
-// isGone reports whether an operation says that the process has ended.
-func isGone(err error) bool {
-	var e *userfaultfd.Error
-	return errors.As(err, &e) && e.Err == unix.ESRCH
 }

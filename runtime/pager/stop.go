@@ -6,6 +6,7 @@ import (
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
 )
 
 var errStopped = errors.New("pager: the pager has stopped")
@@ -195,5 +196,5 @@ func (p *Pager) lives() bool {
 		return true
 	}
 	_, err := p.file.Zeropage(userfaultfd.Range{Start: nowhere, Len: uint64(p.systemPage)}, 0)
-	return !isGone(err)
+	return cause(err) != unix.ESRCH
 }
