@@ -107,7 +107,8 @@
 // messages, without a switch and without a copy in between. All others are read
 // by workers.
 //
-// Never serve memory of your own process: a goroutine that faults keeps its
-// processor, and a handler in the same program may never run. See the package
+// Memory of one's own process is not served: a goroutine that faults keeps its
+// processor, and a handler in the same program may never run. New refuses it
+// ([ErrOwnMemory]); package demand has the ways that work. See the package
 // userfaultfd for the hazard.
 package pager

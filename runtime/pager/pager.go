@@ -190,7 +190,17 @@ type hooks struct {
 // userfaultfd.FeatureEventRemove, a page that the process discards before it was
 // served gets its old content, and without the other events the pager knows
 // nothing of munmap(2), mremap(2) and fork(2).
+//
+// A userfaultfd of this process's own memory is [ErrOwnMemory].
 func New(f *userfaultfd.File, cfg Config) (*Pager, error) {
+	if isOwnMemory(f) {
+		return nil, ErrOwnMemory
+	}
+	return newPager(f, cfg)
+}
+
+// newPager is New for any memory.
+func newPager(f *userfaultfd.File, cfg Config) (*Pager, error) {
 	p := &Pager{
 		file: f, cfg: cfg, log: newJournal(cfg.Logger), systemPage: os.Getpagesize(),
 		order: new(order), family: new(family),

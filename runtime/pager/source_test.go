@@ -203,7 +203,7 @@ func TestRegionsThatAreWrong(t *testing.T) {
 		"pages for all":     {{Range: r(0, size<<40)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if p, err := New(f, Config{Regions: regions, NoPoison: LeaveWaiting}); err == nil {
+			if p, err := newPager(f, Config{Regions: regions, NoPoison: LeaveWaiting}); err == nil {
 				t.Errorf("New made %+v", p.space)
 			}
 		})

@@ -188,7 +188,7 @@ func TestTenThousandPagers(t *testing.T) {
 		if _, err := file.Register(m.Range(), missing); err != nil {
 			t.Fatal(err)
 		}
-		p, err := New(file, Config{Regions: []Region{{Range: m.Range(), Source: f}}, Process: pidfd, Events: func(Event) {}})
+		p, err := newPager(file, Config{Regions: []Region{{Range: m.Range(), Source: f}}, Process: pidfd, Events: func(Event) {}})
 		if err != nil {
 			t.Fatal(err)
 		}
