@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +34,7 @@ import (
 // access. It wraps [ErrBudget] where f, and the views beside it, touch more than
 // the budget allows; [os.ErrClosed] where the mapping was closed before View
 // returned; and unix.EACCES where f has written to a mapping that is not
-// writable.
+// writable, which is found out once the page is in place.
 func (m *Mapping) View(f func(b []byte) error) error {
 	if err := m.enter("view"); err != nil {
 		return err
@@ -139,7 +140,7 @@ func (v *viewer) miss(off int64) error {
 	if v.again {
 		w.viewer = v
 	}
-	w.repair = v.times > 0 && v.found == off
+	w.repair = v.times > 0 && v.found == off && !m.loads(off)
 	got, err := m.fill(w)
 	if err != nil {
 		return err
@@ -161,6 +162,20 @@ func (v *viewer) miss(off int64) error {
 	}
 	return &Error{Op: v.op, Off: off, Err: err}
 }
+
+// loads reports whether the byte at off can be read at the moment. Where it can,
+// and yet an access to it faults, that is a write, and nothing is to be read again
+// from the source.
+func (m *Mapping) loads(off int64) bool {
+	missed, _ := m.guard(func(b []byte) error {
+		loaded.Store(uint32(b[off]))
+		return nil
+	})
+	return missed < 0
+}
+
+// loaded keeps the compiler from dropping a load.
+var loaded atomic.Uint32
 
 // suspicious is how often in a row a page can be found in place and be missed
 // again before that is no accident. Once it is when others have put it there in
