@@ -22,23 +22,28 @@ import (
 const soakVariable = "UFFD_DEMAND_SOAK"
 
 // A moody source fails, stalls and returns short, now and then.
-type moody struct{ size int64 }
+type moody struct{}
 
-func (s moody) ReadAt(p []byte, off int64) (int, error) {
-	n := len(p)
-	var err error
+func (moody) ReadAt(p []byte, off int64) (int, error) {
+	n, err := mood(len(p))
+	fill(p[:n], off)
+	return n, err
+}
+
+// mood stalls, and returns how many of n bytes come, and the error if that is not
+// all.
+func mood(n int) (int, error) {
 	switch rand.IntN(64) {
 	case 0:
-		n, err = rand.IntN(n), errSource
+		return rand.IntN(n), errSource
 	case 1:
-		n, err = rand.IntN(n), io.EOF
+		return rand.IntN(n), io.EOF
 	case 2:
 		time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
 	case 3:
 		runtime.Gosched()
 	}
-	fill(p[:n], off)
-	return n, err
+	return n, nil
 }
 
 // TestSoak does everything at random, for a few seconds or as long as
@@ -58,32 +63,19 @@ func TestSoak(t *testing.T) {
 	maps, goroutines := mappings(t), runtime.NumGoroutine()
 	end := time.Now().Add(duration)
 	budget := demand.NewBudget(24 * chunk)
-	mapped := make([]atomic.Pointer[demand.Mapping], 3)
-	const size = 200*chunk + 12345
-	renew := func(i int) error {
-		c := demand.Config{Budget: budget, ChunkSize: chunk}
-		switch i {
-		case 1:
-			c = demand.Config{Budget: budget, ChunkSize: int(max(page, 4096)), Window: 256 << 10}
-		case 2:
-			c.Writable = true
-		}
-		m, err := demand.Map(moody{size}, size, c)
-		if err != nil {
-			return err
-		}
-		if old := mapped[i].Swap(m); old != nil {
-			return old.Close()
-		}
-		return nil
-	}
-	for i := range mapped {
-		err := renew(i)
-		if missing := (*userfaultfd.UnsupportedError)(nil); i == 2 && errors.As(err, &missing) {
-			mapped = mapped[:2]
-		} else if err != nil {
+	w := &world{mapped: make([]atomic.Pointer[demand.Mapping], 2), configs: []demand.Config{
+		{Budget: budget, ChunkSize: chunk},
+		{Budget: budget, ChunkSize: int(max(page, 4096)), Window: 256 << 10},
+	}}
+	for i := range w.mapped {
+		if err := w.renew(i); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := w.renewWritten(); errors.As(err, new(*userfaultfd.UnsupportedError)) {
+		t.Log("nothing is written: ", err)
+	} else if err != nil {
+		t.Fatal(err)
 	}
 	var ops, failures atomic.Int64
 	var wg sync.WaitGroup
@@ -93,13 +85,13 @@ func TestSoak(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(g), uint64(time.Now().UnixNano())))
 			for time.Now().Before(end) {
 				ops.Add(1)
-				err := step(r, mapped, renew)
+				err := w.step(r)
 				switch {
 				case err == nil:
 				case errors.Is(err, errWrong):
 					failed <- err
 					return
-				case errors.Is(err, errSource), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrClosed), errors.Is(err, demand.ErrBudget):
+				case errors.Is(err, errSource), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, io.ErrShortWrite), errors.Is(err, os.ErrClosed), errors.Is(err, demand.ErrBudget):
 					failures.Add(1)
 				default:
 					failed <- err
@@ -117,8 +109,15 @@ func TestSoak(t *testing.T) {
 	if n := mappings(t); n < maps+2 {
 		t.Errorf("mappings: %d before, %d with two of this package", maps, n)
 	}
-	for i := range mapped {
-		if err := mapped[i].Load().Close(); err != nil {
+	for i := range w.mapped {
+		if err := w.mapped[i].Load().Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if last := w.written.Load(); last != nil {
+		if err := last.settle(w.configs[0]); err != nil {
+			t.Error(err)
+		} else if err := last.m.Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -134,10 +133,55 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d operations, %d of them failed as they may", ops.Load(), failures.Load())
 }
 
+// A world is what TestSoak works on: mappings that are read, and one that is
+// written, where the kernel has what that takes.
+type world struct {
+	configs []demand.Config
+	mapped  []atomic.Pointer[demand.Mapping]
+	written atomic.Pointer[written]
+}
+
+const soakSize = 200*chunk + 12345
+
+// renew closes a mapping, whoever uses it, and puts a new one in its place.
+func (w *world) renew(i int) error {
+	m, err := demand.Map(moody{}, soakSize, w.configs[i])
+	if err != nil {
+		return err
+	}
+	if old := w.mapped[i].Swap(m); old != nil {
+		return old.Close()
+	}
+	return nil
+}
+
+// renewWritten is renew for the one that is written. What was not flushed is lost.
+func (w *world) renewWritten() error {
+	n, err := newWritten(soakSize, w.configs[0])
+	if err != nil {
+		return err
+	}
+	if old := w.written.Swap(n); old != nil {
+		old.using.RLock() // so that it is the same mapping until it is closed
+		defer old.using.RUnlock()
+		return old.m.Close()
+	}
+	return nil
+}
+
 // step does one thing at random.
-func step(r *rand.Rand, mapped []atomic.Pointer[demand.Mapping], renew func(i int) error) error {
-	i := r.IntN(len(mapped))
-	m := mapped[i].Load()
+func (w *world) step(r *rand.Rand) error {
+	if written := w.written.Load(); written != nil && r.IntN(3) == 0 {
+		switch r.IntN(1000) {
+		case 0:
+			return w.renewWritten()
+		case 1, 2:
+			return written.settle(w.configs[0])
+		}
+		return written.step(r)
+	}
+	i := r.IntN(len(w.mapped))
+	m := w.mapped[i].Load()
 	off := r.Int64N(m.Size())
 	n := min(r.Int64N(3*chunk)+1, m.Size()-off)
 	if r.IntN(4) > 0 {
@@ -145,7 +189,7 @@ func step(r *rand.Rand, mapped []atomic.Pointer[demand.Mapping], renew func(i in
 	}
 	switch k := r.IntN(1000); {
 	case k < 1:
-		return renew(i)
+		return w.renew(i)
 	case k < 100:
 		return m.Retry(0, m.Size())
 	case k < 200:
@@ -162,21 +206,6 @@ func step(r *rand.Rand, mapped []atomic.Pointer[demand.Mapping], renew func(i in
 		defer s.Release()
 		runtime.Gosched()
 		return right(s.Bytes(), off)
-	case i == 2 && k < 400:
-		// What is there already, so that all reads know what is right.
-		p := make([]byte, n)
-		fill(p, off)
-		_, err := m.WriteAt(p, off)
-		return err
-	case i == 2 && k < 420:
-		return m.Flush(writerAtFunc(func(p []byte, off int64) (int, error) { return len(p), right(p, off) }))
-	case i == 2 && k < 430:
-		for _, err := range m.Dirty() {
-			if err != nil {
-				return err
-			}
-		}
-		return nil
 	case k < 310 || k > 990:
 		var out bytes.Buffer
 		_, err := io.Copy(&out, m.Section(off, n))
@@ -196,10 +225,6 @@ func step(r *rand.Rand, mapped []atomic.Pointer[demand.Mapping], renew func(i in
 		return err
 	}
 }
-
-type writerAtFunc func(p []byte, off int64) (int, error)
-
-func (f writerAtFunc) WriteAt(p []byte, off int64) (int, error) { return f(p, off) }
 
 // errWrong is the one error that nothing excuses.
 var errWrong = errors.New("wrong bytes")
