@@ -56,12 +56,12 @@ func wanted(m *abi.Model) Facts {
 		name := typeName(s.Name, unions)
 		f["size of "+name] = fmt.Sprint(s.Size)
 		for _, field := range s.Fields {
-			u, isUnion := unions[strings.TrimPrefix(field.Type.Spelling, "union ")]
+			u, isUnion := unions[strings.TrimPrefix(field.Kind, "union ")]
 			if isUnion && len(u.Fields) == 1 { // which is named, and typed, as that
-				field.Name, field.Type = u.Fields[0].Name, u.Fields[0].Type
+				field.Name, field.Kind = u.Fields[0].Name, u.Fields[0].Kind
 			}
 			storage := capital(field.Name)
-			f.field(name+"."+storage, field.Offset, field.Size, integerType(field.Type.Spelling, anything))
+			f.field(name+"."+storage, field.Offset, field.Size, integerType(field.Kind, anything))
 			if isUnion && len(u.Fields) > 1 {
 				f.accessors(name, storage, u, unions)
 			}
@@ -74,7 +74,7 @@ func wanted(m *abi.Model) Facts {
 // to the storage as that member.
 func (f Facts) accessors(goType, storage string, u abi.Struct, unions map[string]abi.Struct) {
 	for _, m := range u.Fields {
-		tag := strings.TrimPrefix(m.Type.Spelling, "struct ")
+		tag := strings.TrimPrefix(m.Kind, "struct ")
 		f["function "+goType+"."+capital(m.Name)] = fmt.Sprintf("func (s *%s) %s() *%s {\n\treturn (*%[3]s)(unsafe.Pointer(&s.%s))\n}",
 			goType, capital(m.Name), integerType(tag, typeName(tag, unions)), storage)
 	}
@@ -97,13 +97,10 @@ func typeName(c string, unions map[string]abi.Struct) (name string) {
 
 func capital(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] }
 
-// integerType returns the Go type of a fixed-width C type, or what another's is.
-func integerType(c, other string) string {
-	switch c {
-	case "__u8", "__u16", "__u32", "__u64":
-		return "uint" + c[3:]
-	case "__s8", "__s16", "__s32", "__s64":
-		return "int" + c[3:]
+// integerType returns the Go type of an integer, or what another's is.
+func integerType(kind, other string) string {
+	if strings.HasPrefix(kind, "int") || strings.HasPrefix(kind, "uint") {
+		return kind
 	}
 	return other
 }

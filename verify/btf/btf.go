@@ -134,17 +134,17 @@ func structure(all []abi.Struct, name string, t btf.Type, depth int, budget *int
 		inner := btf.UnderlyingType(m.Type)
 		switch t := inner.(type) {
 		case *btf.Int:
-			f.Type.Spelling = fmt.Sprintf("__u%d", 8*t.Size)
+			f.Kind = fmt.Sprintf("uint%d", 8*t.Size)
 			if t.Encoding == btf.Signed {
-				f.Type.Spelling = fmt.Sprintf("__s%d", 8*t.Size)
+				f.Kind = fmt.Sprintf("int%d", 8*t.Size)
 			}
 		case *btf.Struct:
-			f.Type.Spelling = "struct " + t.Name
+			f.Kind = "struct " + t.Name
 		case *btf.Union:
-			f.Type.Spelling = "union " + t.Name
+			f.Kind = "union " + t.Name
 		}
-		if inner.TypeName() == "" && f.Type.Spelling != "" {
-			f.Type.Spelling += path
+		if inner.TypeName() == "" && f.Kind != "" {
+			f.Kind += path
 			if all, err = structure(all, path, inner, depth+1, budget); err != nil {
 				return nil, err
 			}

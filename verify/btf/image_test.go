@@ -153,7 +153,7 @@ func TestReadFindsTheTypesIn(t *testing.T) {
 			}
 			s := m.Structs[0]
 			first, last := s.Fields[0], s.Fields[199]
-			if s.Size != 1600 || first.Type.Spelling != "__u64" || last.Type.Spelling != "__s64" || last.Offset != 1592 || last.Size != 8 {
+			if s.Size != 1600 || first.Kind != "uint64" || last.Kind != "int64" || last.Offset != 1592 || last.Size != 8 {
 				t.Errorf("uffdio_made has %d bytes, and ends in %+v", s.Size, last)
 			}
 		})

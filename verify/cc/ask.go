@@ -4,21 +4,25 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"regexp"
 	"runtime"
-	"sync"
+	"slices"
 
+	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/claim"
+	"github.com/zuffd/uffd/verify/linux"
+	"golang.org/x/sync/errgroup"
 )
 
 // Ask asks every compiler what headers/ means, and holds that against what the
 // generator says and against the files, which go/types lays out.
 func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 	return Each(func(c Compiler) claim.Answer {
-		a := claim.Answer{Kind: "C compilers", Oracle: c.Version(), About: "the generator's model and the files for " + c.Arch}
+		a := claim.Answer{Kind: "C compilers", Oracle: c.Version(), About: "the generator's model and the files for " + c.Go}
 		if a.Unasked = c.Missing(); a.Unasked != nil {
 			return a
 		}
-		for _, said := range all[c.Arch] {
+		for _, said := range all[c.Go] {
 			truth, err := c.Headers(root, said)
 			if err != nil {
 				a.Unasked = errors.Join(a.Unasked, err)
@@ -36,22 +40,31 @@ func (c Compiler) Headers(root string, said *claim.Claim) (claim.Truth, error) {
 	if err != nil {
 		return claim.Truth{}, err
 	}
-	m, err := c.Describe([]string{dir}, said.Source.Header, nil)
-	return claim.Truth{Linux: said.Edition, Model: m}, err
+	return Header{c, []string{dir}, said.Source.Header}.Truth(said.Edition, nil)
+}
+
+// Truth returns what the header, of a release of Linux, means to the compiler:
+// what it defines itself, and, unless part is nil, of a name that it matches.
+func (h Header) Truth(release linux.Release, part *regexp.Regexp) (claim.Truth, error) {
+	m, err := h.Describe()
+	if err != nil {
+		return claim.Truth{}, err
+	}
+	m.Structs = slices.DeleteFunc(m.Structs, func(s abi.Struct) bool { return s.File != "" })
+	if part != nil {
+		m = m.Only(part.MatchString)
+	}
+	return claim.Truth{Linux: release, Model: m}, nil
 }
 
 // Each asks every compiler, as many at a time as there are processors.
 func Each(ask func(c Compiler) claim.Answer) []claim.Answer {
 	answers := make([]claim.Answer, len(Compilers))
-	slots := make(chan struct{}, runtime.NumCPU())
-	var wg sync.WaitGroup
+	var g errgroup.Group
+	g.SetLimit(runtime.NumCPU())
 	for i, c := range Compilers {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			answers[i] = ask(c)
-		})
+		g.Go(func() error { answers[i] = ask(c); return nil })
 	}
-	wg.Wait()
+	g.Wait()
 	return answers
 }

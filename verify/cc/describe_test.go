@@ -33,7 +33,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	eachCompiler(t, func(t *testing.T, c cc.Compiler) {
-		m, err := c.Describe([]string{dir, absolute(t, "headers")}, "described.h", nil)
+		m, err := cc.Header{Compiler: c, Include: []string{dir, absolute(t, "headers")}, Name: "described.h"}.Describe()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,38 +2,37 @@ package claim
 
 import (
 	"fmt"
-	"slices"
+	"regexp"
 	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/linux"
 )
 
-// A fact is one thing that a model says, and the release of Linux from which
+// A Fact is one thing that a model says, and the release of Linux from which
 // on it is said to be so.
-type fact struct{ is, since string }
+type Fact struct{ Is, Since string }
 
-// facts takes a model apart, so that two of one header from different sources
+// Facts takes a model apart, so that two of one header from different sources
 // can be held against each other. Each fact has a name: "value of
-// UFFDIO_POISON", "offset of uffdio_poison.mode". The type of a field is
-// "signed", "unsigned" or the name of a struct; of other types nothing is said.
-// Of a model of types alone, constants and alignments are left out.
-func facts(m *abi.Model, onlyTypes bool) map[string]fact {
-	all := map[string]fact{}
+// UFFDIO_POISON", "offset of uffdio_poison.mode". Of a model of types alone,
+// constants and alignments are left out.
+func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
+	all := map[string]Fact{}
 	since := map[string]string{}
 	if !onlyTypes {
 		for _, c := range m.Constants {
 			since[c.Name] = c.Since
-			all["value of "+c.Name] = fact{c.Value.Hex(), c.Since}
+			all["value of "+c.Name] = Fact{c.Value.Hex(), c.Since}
 		}
 		for _, i := range m.Ioctls {
-			all["ioctl of "+i.Name] = fact{fmt.Sprintf("%s, type %#x, number %d, %d bytes of %q", i.Dir, i.Type, i.Nr, i.Size, i.Struct), since[i.Name]}
+			all["ioctl of "+i.Name] = Fact{fmt.Sprintf("%s, type %#x, number %d, %d bytes of %q", i.Dir, i.Type, i.Nr, i.Size, i.Struct), since[i.Name]}
 		}
 	}
 	for _, s := range m.Structs {
-		all["size of "+s.Name] = fact{fmt.Sprint(s.Size), s.Since}
-		if !onlyTypes {
-			all["alignment of "+s.Name] = fact{fmt.Sprint(s.Align), s.Since}
+		all["size of "+s.Name] = Fact{fmt.Sprint(s.Size), s.Since}
+		if !onlyTypes && !Unnamed(s.Name) {
+			all["alignment of "+s.Name] = Fact{fmt.Sprint(s.Align), s.Since}
 		}
 		for i, f := range s.Fields {
 			name := s.Name + "." + f.Name
@@ -41,29 +40,45 @@ func facts(m *abi.Model, onlyTypes bool) map[string]fact {
 				name = fmt.Sprintf("%s.%d", s.Name, i)
 			}
 			if f.BitSize > 0 {
-				all["bits of "+name] = fact{fmt.Sprintf("%d from bit %d", f.BitSize, 8*f.Offset+f.BitOffset), f.Since}
+				all["bits of "+name] = Fact{fmt.Sprintf("%d from bit %d", f.BitSize, 8*f.Offset+f.BitOffset), f.Since}
 				continue
 			}
-			all["offset of "+name] = fact{fmt.Sprint(f.Offset), f.Since}
-			all["size of "+name] = fact{fmt.Sprint(f.Size), f.Since}
-			if t := typeOf(f.Type); t != "" {
-				all["type of "+name] = fact{t, f.Since}
-			}
+			all["offset of "+name] = Fact{fmt.Sprint(f.Offset), f.Since}
+			all["size of "+name] = Fact{fmt.Sprint(f.Size), f.Since}
+			all["type of "+name] = Fact{typeOf(f.Kind), f.Since}
+		}
+	}
+	for _, e := range m.Enums {
+		if e.Name != "" && len(e.Constants) > 0 {
+			came := since[e.Constants[0]]
+			all["size of enum "+e.Name] = Fact{fmt.Sprint(e.Size), came}
+			all["sign of enum "+e.Name] = Fact{fmt.Sprint(e.Signed), came}
 		}
 	}
 	return all
 }
 
-func typeOf(t abi.Type) string {
-	switch name, _ := strings.CutPrefix(t.Spelling, "union "); {
-	case strings.HasPrefix(t.Spelling, "struct "), name != t.Spelling:
-		return t.Spelling
-	case slices.Contains([]string{"__s8", "__s16", "__s32", "__s64"}, name):
+// Unnamed reports whether C has no name for a struct: the way to it leads
+// through a member without one, which is named by its number.
+func Unnamed(name string) bool { return unnamed.MatchString(name) }
+
+var unnamed = regexp.MustCompile(`\.\d`)
+
+// typeOf tells what a value of a kind is like: "signed", "[4]unsigned",
+// "struct uffdio_range". Its size is another fact.
+func typeOf(kind string) string {
+	dim, elem, array := strings.Cut(kind, "]")
+	switch word, _, _ := strings.Cut(strings.TrimRight(kind, "0123456789"), " "); {
+	case array:
+		return dim + "]" + typeOf(elem)
+	case word == "int":
 		return "signed"
-	case slices.Contains([]string{"__u8", "__u16", "__u32", "__u64"}, name):
+	case word == "uint":
 		return "unsigned"
+	case word == "float", word == "enum":
+		return word
 	}
-	return ""
+	return kind
 }
 
 // symbolOf returns the symbol that a fact is about: "offset of
@@ -77,8 +92,8 @@ func symbolOf(what string) string {
 // names. A symbol of which none is said is left out.
 func (c *Claim) Since() map[string]linux.Release {
 	all := map[string]linux.Release{}
-	for what, f := range facts(c.Model, false) {
-		if release, err := linux.Parse(f.since); err == nil {
+	for what, f := range Facts(c.Model, false) {
+		if release, err := linux.Parse(f.Since); err == nil {
 			all[symbolOf(what)] = release
 		}
 	}

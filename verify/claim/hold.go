@@ -59,12 +59,12 @@ func (c *Claim) Hold(t Truth) Verdict {
 }
 
 func (c *Claim) holdModel(t Truth) (v Verdict) {
-	claimed, truth := facts(c.Model, t.OnlyTypes), facts(t.Model, t.OnlyTypes)
+	claimed, truth := Facts(c.Model, t.OnlyTypes), Facts(t.Model, t.OnlyTypes)
 	for _, what := range slices.Sorted(maps.Keys(claimed)) {
 		v.Compared++
 		f, symbol := claimed[what], symbolOf(what)
 		is, there := truth[what]
-		since, err := linux.Parse(f.since)
+		since, err := linux.Parse(f.Since)
 		switch {
 		case err != nil:
 			v.wrong("%s is not said to be since any release", symbol)
@@ -72,8 +72,8 @@ func (c *Claim) holdModel(t Truth) (v Verdict) {
 			v.wrong("Linux %v has %s, said to be since %v", t.Linux, symbol, since)
 		case !there && !t.Linux.Before(since):
 			v.wrong("Linux %v has no %s, said to be since %v", t.Linux, what, since)
-		case there && is.is != f.is && (t.Linux == c.Edition || growing[symbol] == nil):
-			v.wrong("%s: claimed %s, really %s (Linux %v)", what, f.is, is.is, t.Linux)
+		case there && is.Is != f.Is && (t.Linux == c.Edition || growing[symbol] == nil):
+			v.wrong("%s: claimed %s, really %s (Linux %v)", what, f.Is, is.Is, t.Linux)
 		}
 	}
 	if c.Edition.Before(t.Linux) {
@@ -86,7 +86,7 @@ func (c *Claim) holdModel(t Truth) (v Verdict) {
 		for _, what := range slices.Sorted(maps.Keys(truth)) {
 			if _, ok := claimed[what]; !ok {
 				v.Compared++
-				v.wrong("%s is %s (Linux %v), and is not claimed", what, truth[what].is, t.Linux)
+				v.wrong("%s is %s (Linux %v), and is not claimed", what, truth[what].Is, t.Linux)
 			}
 		}
 	}
@@ -98,7 +98,7 @@ func (c *Claim) holdModel(t Truth) (v Verdict) {
 
 // part returns what of another release's model is claimed, and does not grow.
 func (c *Claim) part(m *abi.Model) *abi.Model {
-	claimed := facts(c.Model, false)
+	claimed := Facts(c.Model, false)
 	has := func(what string) bool { _, ok := claimed[what]; return ok && growing[symbolOf(what)] == nil }
 	p := &abi.Model{Arch: m.Arch, Header: m.Header}
 	for _, k := range m.Constants {

@@ -18,7 +18,7 @@ func model(constants []abi.Constant, fields ...string) *abi.Model {
 	m := &abi.Model{Constants: constants}
 	s := abi.Struct{Name: "uffdio_a", Size: int64(8 * len(fields)), Align: 8, Since: "4.3"}
 	for i, name := range fields {
-		s.Fields = append(s.Fields, abi.Field{Name: name, Offset: int64(8 * i), Size: 8, Type: abi.Type{Spelling: "__u64"}, Since: "4.3"})
+		s.Fields = append(s.Fields, abi.Field{Name: name, Offset: int64(8 * i), Size: 8, Kind: "uint64", Since: "4.3"})
 	}
 	m.Structs = append(m.Structs, s)
 	return m
@@ -135,7 +135,7 @@ func TestHoldFiles(t *testing.T) {
 		m.Structs = slices.Clone(m.Structs)
 		for i, s := range m.Structs {
 			if s.Name == "uffd_msg.arg" {
-				m.Structs[i].Fields = append(slices.Clone(s.Fields), abi.Field{Name: "news", Size: 8, Type: abi.Type{Spelling: "__u64"}})
+				m.Structs[i].Fields = append(slices.Clone(s.Fields), abi.Field{Name: "news", Size: 8, Kind: "uint64"})
 			}
 		}
 		newer := claim.Truth{Linux: linux.Release{Major: 99}, Model: &m}

@@ -19,6 +19,7 @@ import (
 	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
+	"github.com/zuffd/uffd/verify/linux"
 )
 
 // root is the main module's directory.
@@ -68,7 +69,7 @@ func TestAnEditionIsBroughtUp(t *testing.T) {
 					t.Logf("no compiler for %s", arch)
 					continue
 				}
-				compare(t, c.Command[0], compiled(t, c, dir), compiled(t, c, filepath.Join(root, "headers")))
+				compare(t, c.CC[0], compiled(t, c, dir), compiled(t, c, filepath.Join(root, "headers")))
 			}
 			text := ""
 			for _, name := range names {
@@ -210,11 +211,11 @@ func compiled(t *testing.T, c cc.Compiler, sysroot string) map[string]string {
 	}
 	all := map[string]string{}
 	for _, header := range names {
-		m, err := c.Describe([]string{sysroot}, header, nil)
+		truth, err := cc.Header{Compiler: c, Include: []string{sysroot}, Name: header}.Truth(linux.Release{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		add(all, m)
+		add(all, truth.Model)
 	}
 	return all
 }
@@ -238,7 +239,7 @@ func add(all map[string]string, m *abi.Model) {
 		}
 		all[m.Arch+": struct "+s.Name] = fmt.Sprint(s.Union, s.Size, s.Align, len(s.Fields))
 		for i, f := range s.Fields {
-			all[fmt.Sprintf("%s: member %d of %s", m.Arch, i, s.Name)] = fmt.Sprint(f.Name, f.Offset, f.Size, f.BitOffset, f.BitSize, f.Type.Spelling)
+			all[fmt.Sprintf("%s: member %d of %s", m.Arch, i, s.Name)] = fmt.Sprint(f.Name, f.Offset, f.Size, f.BitOffset, f.BitSize, f.Type.Spelling, f.Kind)
 		}
 	}
 }

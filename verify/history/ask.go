@@ -38,12 +38,12 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 		return []claim.Answer{{Kind: kind, Oracle: "Debian's", About: about, Unasked: err}}
 	}
 	answers := cc.Each(func(c cc.Compiler) claim.Answer {
-		a := claim.Answer{Kind: kind, Oracle: c.Command[0] + ", Linux", About: about + ", for " + c.Arch}
+		a := claim.Answer{Kind: kind, Oracle: c.CC[0] + ", Linux", About: about + ", for " + c.Go}
 		if a.Unasked = c.Missing(); a.Unasked != nil {
 			return a
 		}
 		for _, t := range trees {
-			for _, said := range all[c.Arch] {
+			for _, said := range all[c.Go] {
 				truth, err := t.Truth(c, said.Source.Header)
 				if errors.Is(err, ErrNoArch) {
 					continue

@@ -34,11 +34,8 @@ type Tree struct {
 // has not what it is to have: the history shrinks by that.
 func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []string, err error) {
 	for _, suite := range suites {
-		q := debian.Query{
-			Index: debian.Index{Suite: suite.name, Arch: "amd64"},
-			Name:  regexp.MustCompile(`^linux-libc-dev$`),
-		}
-		all, err := cache.Packages(ctx, q)
+		x := debian.Index{Suite: suite.name, Arch: "amd64"}
+		all, err := cache.Packages(ctx, debian.Query{Index: x, Name: headers})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -55,12 +52,11 @@ func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []stri
 			if slices.ContainsFunc(trees, func(t Tree) bool { return t.Linux == release }) {
 				continue
 			}
-			q.Version = release.String() + "."
-			e, err := cache.Extract(ctx, q, nil)
+			t, err := open(ctx, cache, x, release)
 			if err != nil {
 				return nil, nil, err
 			}
-			trees = append(trees, Tree{release, e.Package.Name + " " + e.Package.Version, e.Dir})
+			trees = append(trees, t)
 		}
 		if !has[suite.release] {
 			lacks = append(lacks, fmt.Sprintf("Debian's %s has no kernel headers of Linux %s", suite.name, suite.release))
@@ -70,6 +66,32 @@ func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []stri
 	return trees, lacks, nil
 }
 
+// For returns the headers of one release, for an architecture: before 6.12 a
+// package is for one alone.
+func For(ctx context.Context, cache *debian.Cache, release linux.Release, a arch.Arch) (Tree, error) {
+	x := debian.Index{Suite: suites[len(suites)-1].name, Arch: "amd64"}
+	for _, suite := range suites {
+		if suite.release == release.String() {
+			x.Suite = suite.name
+		}
+	}
+	if release.Before(linux.Release{Major: 6, Minor: 12}) {
+		x.Arch = a.Debian
+	}
+	return open(ctx, cache, x, release)
+}
+
+// headers is the name of the package.
+var headers = regexp.MustCompile(`^linux-libc-dev$`)
+
+func open(ctx context.Context, cache *debian.Cache, x debian.Index, release linux.Release) (Tree, error) {
+	e, err := cache.Extract(ctx, debian.Query{Index: x, Name: headers, Version: release.String() + "."}, nil)
+	if err != nil {
+		return Tree{}, err
+	}
+	return Tree{release, e.Package.Name + " " + e.Package.Version, e.Dir}, nil
+}
+
 // Sysroot returns the tree's include root, as the generator takes it.
 func (t Tree) Sysroot() string { return filepath.Join(t.dir, "usr", "include") }
 
@@ -77,10 +99,9 @@ func (t Tree) Sysroot() string { return filepath.Join(t.dir, "usr", "include") }
 // architecture's headers: before 6.12 a package is for one.
 var ErrNoArch = errors.New("no headers for the architecture")
 
-// Include returns a tree's include directories for a GOARCH: its asm headers
+// Include returns a tree's include directories for an architecture: its asm headers
 // are in a directory for all architectures (since 6.12), or in a multiarch one.
-func (t Tree) Include(goarch string) ([]string, error) {
-	a, _ := arch.For(goarch)
+func (t Tree) Include(a arch.Arch) ([]string, error) {
 	for _, asm := range []string{
 		filepath.Join(t.dir, "usr", "lib", "linux", "uapi", a.Linux),
 		filepath.Join(t.Sysroot(), a.Triple),
@@ -89,7 +110,7 @@ func (t Tree) Include(goarch string) ([]string, error) {
 			return []string{asm, t.Sysroot()}, nil
 		}
 	}
-	return nil, fmt.Errorf("%s, %s: %w", t.Package, goarch, ErrNoArch)
+	return nil, fmt.Errorf("%s, %s: %w", t.Package, a.Go, ErrNoArch)
 }
 
 // parts are the headers of which ours have only a part: what theirs must have
@@ -105,9 +126,9 @@ func (t Tree) Truth(c cc.Compiler, header string) (claim.Truth, error) {
 	if err != nil {
 		return claim.Truth{}, err
 	}
-	m, err := c.Describe(include, header, parts[header])
+	truth, err := cc.Header{Compiler: c, Include: include, Name: header}.Truth(t.Linux, parts[header])
 	if err != nil {
-		return claim.Truth{}, fmt.Errorf("%s: %w", t.Package, err)
+		err = fmt.Errorf("%s: %w", t.Package, err)
 	}
-	return claim.Truth{Linux: t.Linux, Model: m}, nil
+	return truth, err
 }

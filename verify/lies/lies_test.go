@@ -93,7 +93,7 @@ var lies = []struct {
 	}, "compiler headers BTF history live", always},
 	{"a wrong size of a field", func(t *testing.T, c *claims) {
 		f := c.field(t, "uffdio_copy", "copy")
-		f.Size, f.Type.Spelling = 4, "__s32"
+		f.Size, f.Kind = 4, "int32"
 	}, "compiler headers BTF history live", always},
 	{"a wrong size of a struct", func(t *testing.T, c *claims) {
 		c.structure(t, "uffdio_copy").Size = 48
@@ -102,7 +102,7 @@ var lies = []struct {
 		c.structure(t, "uffd_msg").Align = 8 // as if it were not packed
 	}, "compiler headers history", always},
 	{"a wrong signedness", func(t *testing.T, c *claims) {
-		c.field(t, "uffdio_poison", "updated").Type.Spelling = "__u64"
+		c.field(t, "uffdio_poison", "updated").Kind = "uint64"
 	}, "compiler headers BTF history live", hasPoison},
 	{"a wrong bit", func(t *testing.T, c *claims) {
 		c.constant(t, "UFFD_EVENT_PAGEFAULT").Value = abi.Unsigned(0x13)
@@ -141,7 +141,7 @@ var lies = []struct {
 	}, "compiler headers history", always},
 	{"a field that no header has", func(t *testing.T, c *claims) {
 		s := c.structure(t, "uffdio_poison")
-		s.Fields = append(s.Fields, abi.Field{Name: "extra", Offset: 32, Size: 8, Type: abi.Type{Spelling: "__u64"}, Since: s.Since})
+		s.Fields = append(s.Fields, abi.Field{Name: "extra", Offset: 32, Size: 8, Kind: "uint64", Since: s.Since})
 	}, "compiler headers BTF history", hasPoison},
 	{"a feature that is said to be younger than it is", func(t *testing.T, c *claims) {
 		c.constant(t, "UFFD_FEATURE_WP_ASYNC").Since = "99.0"

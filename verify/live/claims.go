@@ -280,7 +280,7 @@ func (a *argument) field(path string) (b []byte, signed bool) {
 		}
 		f = s.Fields[i]
 		offset += f.Offset
-		if _, tag, aggregate := strings.Cut(f.Type.Spelling, " "); aggregate {
+		if _, tag, aggregate := strings.Cut(f.Kind, " "); aggregate {
 			s, _ = a.c.structure(tag)
 		}
 	}
@@ -288,7 +288,7 @@ func (a *argument) field(path string) (b []byte, signed bool) {
 		a.c.expect(false, "%s.%s is not claimed, or lies outside", a.s.Name, path)
 		return nil, false
 	}
-	return a.bytes[offset : offset+f.Size], strings.HasPrefix(f.Type.Spelling, "__s")
+	return a.bytes[offset : offset+f.Size], strings.HasPrefix(f.Kind, "int")
 }
 
 // shift is by how many bits byte i of n is shifted in a number.

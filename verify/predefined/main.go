@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,7 +60,7 @@ func file() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		macros[c.Arch] = m
+		macros[c.Go] = m
 	}
 	common := maps.Clone(macros["amd64"])
 	for arch, m := range macros {
@@ -92,10 +91,9 @@ func file() ([]byte, error) {
 
 // predefined returns the macros of a compiler, with their parameters.
 func predefined(c cc.Compiler) (map[string]string, error) {
-	args := append(c.Command[1:len(c.Command):len(c.Command)], "-dM", "-E", "-xc", os.DevNull)
-	out, err := exec.Command(c.Command[0], args...).Output()
+	out, err := c.Run("", "-dM", "-E", "-xc", "-")
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Command[0], err)
+		return nil, err
 	}
 	all := map[string]string{}
 	for line := range strings.Lines(string(out)) {

@@ -26,10 +26,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync"
 
-	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
+	"golang.org/x/sync/errgroup"
 )
 
 func main() {
@@ -81,23 +80,14 @@ func run() error {
 	return nil
 }
 
-// each calls f with every number below n, as many at a time as there are
-// processors, and with the number of who calls.
-func each(n int, f func(i, worker int)) {
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for w := range runtime.NumCPU() {
-		workers.Go(func() {
-			for i := range next {
-				f(i, w)
-			}
-		})
+// each calls f with every verdict, as many at a time as there are processors.
+func each(all []*verdict, f func(v *verdict)) {
+	var g errgroup.Group
+	g.SetLimit(runtime.NumCPU())
+	for _, v := range all {
+		g.Go(func() error { f(v); return nil })
 	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
+	g.Wait()
 }
 
 // gone are releases that Debian's mirrors no longer have for an architecture.
@@ -112,43 +102,34 @@ func sweep(release, goarch, gen, scratch string, headers []string) (*outcome, er
 	if err := c.Missing(); err != nil {
 		return nil, err
 	}
-	a, _ := arch.For(goarch)
-	tree, err := openTree(context.Background(), release, a)
+	tree, err := openTree(context.Background(), release, c)
 	if err != nil {
 		return nil, err
 	}
 	o := &outcome{release: release, arch: goarch, source: tree.source, compiler: c.Version()}
-	include, err := tree.include(c)
-	if err != nil {
-		return nil, err
-	}
-	j := &judge{compiler: c, include: include, sysroot: tree.sysroot, scratch: scratch}
 	if len(headers) == 0 {
 		if headers, err = tree.headers(); err != nil {
 			return nil, err
 		}
 	}
-	// The kernel counts the memory of this process as that of every process
-	// that it starts: what an earlier sweep took is given back.
+	// The kernel counts the most that this process has had as the memory of
+	// every process that it starts: what an earlier sweep took is given back,
+	// and forgotten (proc_pid_clear_refs(5)).
 	debug.FreeOSMemory()
-	verdicts := make([]*verdict, len(headers))
-	each(len(headers), func(i, worker int) {
-		verdicts[i] = j.generate(gen, filepath.Join(scratch, fmt.Sprint(worker)), headers[i])
-	})
-	var accepted []string
-	for _, v := range verdicts {
+	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+	var all, accepted []*verdict
+	for _, name := range headers {
+		all = append(all, &verdict{header: name})
+	}
+	each(all, func(v *verdict) { tree.generate(v, gen, scratch) })
+	for _, v := range all {
 		if v.accepted() {
-			accepted = append(accepted, v.header)
+			accepted = append(accepted, v)
 		}
 	}
-	models, together := j.models(gen, accepted)
-	each(len(headers), func(i, worker int) {
-		if v := verdicts[i]; v.accepted() {
-			j.try(v, models[v.header], fmt.Sprintf("%d.o", worker))
-		}
-	})
-	o.together = together
-	for _, v := range verdicts {
+	o.together = tree.models(gen, accepted)
+	each(accepted, tree.try)
+	for _, v := range all {
 		o.add(v)
 	}
 	return o, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/zuffd/uffd/verify/linux"
 )
 
 const heading = `<!-- Written by make sweep; do not edit. -->
@@ -63,17 +66,7 @@ func record(path string, all []*outcome) error {
 
 // newestFirst orders "7.3 amd64" before "6.12 386".
 func newestFirst(a, b string) int {
-	parse := func(s string) (major, minor int, arch string) {
-		fmt.Sscanf(s, "%d.%d %s", &major, &minor, &arch)
-		return
-	}
-	ma, na, aa := parse(a)
-	mb, nb, ab := parse(b)
-	if ma != mb {
-		return mb - ma
-	}
-	if na != nb {
-		return nb - na
-	}
-	return strings.Compare(aa, ab)
+	older, _ := linux.Parse(a)
+	newer, _ := linux.Parse(b)
+	return cmp.Or(newer.Compare(older), strings.Compare(a, b))
 }

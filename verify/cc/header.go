@@ -1,0 +1,176 @@
+package cc
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Header is a header as a compiler reads it.
+type Header struct {
+	Compiler
+	Include []string // directories, in order: nothing is looked for elsewhere
+	Name    string   // as included
+}
+
+// Refused returns why the compiler does not take the header alone, or nil.
+func (h Header) Refused() error {
+	_, err := h.run("", "-fsyntax-only")
+	return err
+}
+
+// Holds reports which of C integer constant expressions are true after the
+// header.
+func (h Header) Holds(expressions []string) ([]bool, error) {
+	hold := make([]bool, len(expressions))
+	var q questions
+	for i, e := range expressions {
+		q.ask(e, func(v uint64) { hold[i] = v != 0 })
+	}
+	return hold, h.answer(q)
+}
+
+// run runs the compiler on the header and a source after it. Kernel headers use
+// the macros of linux/ioctl.h without including it.
+func (h Header) run(source string, args ...string) ([]byte, error) {
+	all := []string{"-xc", "-w", "-O0", "-nostdinc"}
+	for _, dir := range h.Include {
+		all = append(all, "-isystem", dir)
+	}
+	before := fmt.Sprintf("#include <linux/ioctl.h>\n#include <%s>\n", h.Name)
+	return h.Run(before+source, append(append(all, args...), "-")...)
+}
+
+// compile returns the object file of the header and a source after it.
+func (h Header) compile(source string, args ...string) (*elf.File, error) {
+	dir, err := os.MkdirTemp("", "uffd-verify-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "values.o")
+	if _, err := h.run(source, append(args, "-c", "-o", path)...); err != nil {
+		return nil, err
+	}
+	object, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return elf.NewFile(bytes.NewReader(object))
+}
+
+// path returns where the header is found.
+func (h Header) path() string {
+	for _, dir := range h.Include {
+		path := filepath.Join(dir, h.Name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return h.Name
+}
+
+// A question is a C integer constant expression, and what becomes of its value.
+type question struct {
+	expression string
+	take       func(v uint64)
+}
+
+type questions []question
+
+func (q *questions) ask(expression string, take func(v uint64)) {
+	*q = append(*q, question{expression, take})
+}
+
+// section is where the compiled values lie in the object file.
+const section = ".uffd.values"
+
+// probe is the name of the file that questions stand in, a line each.
+const probe = "questions"
+
+var badLine = regexp.MustCompile(`(?m)^` + probe + `:(\d+):\d+: error`)
+
+// answer compiles the questions after the header, and gives those that the
+// compiler accepts their values, converted to 64 bits. A line that it reports
+// an error for is left out in the next attempt.
+func (h Header) answer(asked questions) error {
+	for {
+		var source strings.Builder
+		fmt.Fprintf(&source, "__attribute__((section(%q), used)) unsigned long long uffd_values[] = { 0,\n#line 1 %q\n", section, probe)
+		for _, q := range asked {
+			fmt.Fprintf(&source, "(unsigned long long)(%s),\n", q.expression)
+		}
+		source.WriteString("};\n")
+		object, err := h.compile(source.String())
+		if err == nil {
+			return asked.read(object)
+		}
+		bad := map[int]bool{}
+		for _, m := range badLine.FindAllStringSubmatch(err.Error(), -1) {
+			n, _ := strconv.Atoi(m[1])
+			bad[n-1] = true
+		}
+		if len(bad) == 0 {
+			return err
+		}
+		line := -1
+		asked = slices.DeleteFunc(asked, func(question) bool { line++; return bad[line] })
+	}
+}
+
+// read gives the questions of an object file their values.
+func (q questions) read(object *elf.File) error {
+	s := object.Section(section)
+	if s == nil {
+		return errors.New("the object file has no values")
+	}
+	values, err := s.Data()
+	if err != nil || len(values) != 8*(1+len(q)) {
+		return fmt.Errorf("%d bytes of answers to %d questions (%v)", len(values), len(q), err)
+	}
+	for i := range q {
+		q[i].take(object.ByteOrder.Uint64(values[8*(1+i):]))
+	}
+	return nil
+}
+
+var (
+	lineMarker = regexp.MustCompile(`^# \d+ "(.*)"`)
+	directive  = regexp.MustCompile(`^#(define|undef) (\w+)(.*)`)
+)
+
+// macros returns the names of the macros without parameters that the header
+// itself defines last and that stand for something, in its order, and their
+// text.
+func (h Header) macros() (names []string, bodies map[string]string, err error) {
+	out, err := h.run("", "-E", "-dD")
+	if err != nil {
+		return nil, nil, err
+	}
+	bodies = map[string]string{}
+	inside, path := false, h.path()
+	for line := range strings.Lines(string(out)) {
+		if m := lineMarker.FindStringSubmatch(line); m != nil {
+			inside = m[1] == path
+		} else if m := directive.FindStringSubmatch(line); m != nil {
+			delete(bodies, m[2])
+			if m[1] == "define" && inside && !strings.HasPrefix(m[3], "(") {
+				names, bodies[m[2]] = append(names, m[2]), strings.TrimSpace(m[3])
+			}
+		}
+	}
+	seen := map[string]bool{}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		again := seen[name]
+		seen[name] = true
+		return again || bodies[name] == ""
+	})
+	return names, bodies, nil
+}
