@@ -7,9 +7,11 @@ require (
 	github.com/cilium/ebpf v0.22.0
 	github.com/klauspost/compress v1.20.3
 	github.com/pierrec/lz4/v4 v4.1.33
+	github.com/rogpeppe/go-internal v1.16.0
 	github.com/zuffd/uffd v0.0.0
 	golang.org/x/sync v0.23.0
 	golang.org/x/sys v0.49.0
+	pault.ag/go/debian v0.19.0
 )
 
 // Nobody installs this module by version: it stands beside the one that it

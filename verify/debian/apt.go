@@ -16,11 +16,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"pault.ag/go/debian/version"
 )
 
 // available returns an error that says what to do if a program is missing.
 func available() error {
-	for _, t := range []string{"apt-get", "apt-cache", "dpkg", "dpkg-deb"} {
+	for _, t := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(t); err != nil {
 			return fmt.Errorf("%w: Debian's packages can be had on Debian only; elsewhere give kernels of your own with KERNELS=DIR (make vm) or -dir DIR", err)
 		}
@@ -157,21 +159,19 @@ func parsePackages(x Index, out []byte) ([]Package, error) {
 }
 
 // newestFirst sorts packages as dpkg orders their versions.
-func newestFirst(ctx context.Context, all []Package) (failed error) {
+func newestFirst(all []Package) error {
+	versions := map[string]version.Version{}
+	for _, p := range all {
+		v, err := version.Parse(p.Version)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
+		}
+		versions[p.Version] = v
+	}
 	slices.SortStableFunc(all, func(a, b Package) int {
-		if a.Version == b.Version {
-			return cmp.Compare(a.Name, b.Name)
-		}
-		err := exec.CommandContext(ctx, "dpkg", "--compare-versions", a.Version, "gt", b.Version).Run()
-		var exit *exec.ExitError
-		if err == nil {
-			return -1
-		} else if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-			failed = fmt.Errorf("dpkg --compare-versions %s gt %s: %w", a.Version, b.Version, err)
-		}
-		return 1
+		return cmp.Or(version.Compare(versions[b.Version], versions[a.Version]), cmp.Compare(a.Name, b.Name))
 	})
-	return failed
+	return nil
 }
 
 // InstallLine is what a person would type, as root, to install packages.

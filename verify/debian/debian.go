@@ -21,7 +21,7 @@ import (
 	"regexp"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
 // A Cache is a directory of indexes and of extracted packages.
@@ -136,23 +136,10 @@ func (c *Cache) logf(format string, args ...any) { fmt.Fprintf(c.Log, format+"\n
 // lock keeps other processes, and other goroutines, from what is at path until
 // the function that it returns is called. The file path.lock stays.
 func (c *Cache) lock(path string) (unlock func(), err error) {
+	slow := time.AfterFunc(2*time.Second, func() { c.logf("waiting for another user of %s", path) })
+	defer slow.Stop()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	slow := time.AfterFunc(2*time.Second, func() { c.logf("waiting for another user of %s", path) })
-	defer slow.Stop()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-		}
-	}
+	return lockedfile.MutexAt(path + ".lock").Lock()
 }

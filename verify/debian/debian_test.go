@@ -333,6 +333,7 @@ func TestExtract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		unlock = sync.OnceFunc(unlock)
 		defer unlock()
 		done, waiting := make(chan error), make(chan struct{})
 		go func() {

@@ -112,7 +112,7 @@ func (c *Cache) list(ctx context.Context, q Query) ([]Package, error) {
 			answers = append(answers, p)
 		}
 	}
-	return answers, newestFirst(ctx, answers)
+	return answers, newestFirst(answers)
 }
 
 // Forget has every index that is used be fetched anew.
