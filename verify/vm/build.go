@@ -16,13 +16,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/cavaliergopher/cpio"
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/kernels"
+	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
 // guestSource is init's source, so that it can be built wherever this is run.
@@ -30,44 +29,18 @@ import (
 //go:embed init/main.go internal/console/console.go
 var guestSource embed.FS
 
-// A job is what a guest is to do; init reads it.
-type job struct {
-	Tests   []jobTest
-	Args    []string
-	Timeout time.Duration
-}
-
-type jobTest struct{ Package, Dir string }
-
-// A builder builds one initramfs an architecture.
+// A builder builds initramfs.
 type builder struct {
 	packages []string
 	dir      string // where everything is built
 	log      io.Writer
-	job      job // but for Tests
-
-	mu   sync.Mutex
-	done map[string]func() (*initramfs, error)
+	job      console.Job // but for Tests
 }
 
 // An initramfs is what a guest has: a file, and how many packages in it.
 type initramfs struct {
 	path     string
 	packages int
-}
-
-// initramfs returns that of an architecture.
-func (b *builder) initramfs(ctx context.Context, goarch string) (*initramfs, error) {
-	b.mu.Lock()
-	if b.done == nil {
-		b.done = map[string]func() (*initramfs, error){}
-	}
-	if b.done[goarch] == nil {
-		b.done[goarch] = sync.OnceValues(func() (*initramfs, error) { return b.build(ctx, goarch) })
-	}
-	build := b.done[goarch]
-	b.mu.Unlock()
-	return build()
 }
 
 // A testedPackage is one that has tests.
@@ -106,7 +79,7 @@ func (b *builder) build(ctx context.Context, goarch string) (*initramfs, error) 
 	j := b.job
 	for i, p := range packages {
 		in := fmt.Sprint(i)
-		j.Tests = append(j.Tests, jobTest{p.path, "/" + in})
+		j.Tests = append(j.Tests, console.Test{Package: p.path, Dir: "/" + in})
 		files[in+"/test"] = filepath.Join(dir, in+".test")
 		if _, err := goCommand(ctx, p.dir, goarch, "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", files[in+"/test"], "."); err != nil {
 			return nil, err
@@ -250,23 +223,23 @@ func writeCPIO(name string, files map[string]string) (err error) {
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	w := cpio.NewWriter(out)
-	made := map[string]bool{".": true}
-	var makeDir func(dir string) error
-	makeDir = func(dir string) error {
-		if made[dir] {
-			return nil
+	dirs := map[string]bool{}
+	for name := range files {
+		for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
+			dirs[dir] = true
 		}
-		made[dir] = true
-		err := makeDir(filepath.Dir(dir))
-		return errors.Join(err, w.WriteHeader(&cpio.Header{Name: dir, Mode: cpio.TypeDir | 0o755}))
+	}
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		if err := w.WriteHeader(&cpio.Header{Name: dir, Mode: cpio.TypeDir | 0o755}); err != nil {
+			return err
+		}
 	}
 	for name, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		h := &cpio.Header{Name: name, Mode: cpio.TypeReg | 0o755, Size: int64(len(content))}
-		if err := errors.Join(makeDir(filepath.Dir(name)), w.WriteHeader(h)); err != nil {
+		if err := w.WriteHeader(&cpio.Header{Name: name, Mode: cpio.TypeReg | 0o755, Size: int64(len(content))}); err != nil {
 			return err
 		}
 		if _, err := w.Write(content); err != nil {

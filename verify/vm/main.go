@@ -29,6 +29,8 @@ import (
 
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/kernels"
+	"github.com/zuffd/uffd/verify/vm/internal/console"
+	"golang.org/x/sync/errgroup"
 )
 
 // options are the command line.
@@ -102,7 +104,7 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	if o.run != "" {
 		args = append(args, "-test.run="+o.run)
 	}
-	r := &runner{log: stderr, some: o.run != "", builder: builder{packages: o.packages, dir: tmp, log: stderr, job: job{Args: args, Timeout: o.timeout}}}
+	r := &runner{log: stderr, some: o.run != "", builder: builder{packages: o.packages, dir: tmp, log: stderr, job: console.Job{Args: args, Timeout: o.timeout}}}
 	if err := r.builder.ensure(ctx, chosen, o.install); err != nil {
 		return err
 	}
@@ -128,23 +130,28 @@ type runner struct {
 	cache   *debian.Cache
 	some    bool // not all tests are run
 	builder builder
+
+	initramfs map[string]func() (*initramfs, error) // by architecture
 }
 
 // all runs the tests on the kernels, jobs at a time, and returns their results
-// in the kernels' order.
+// in the kernels' order. What guests have is built once for each architecture.
 func (r *runner) all(ctx context.Context, chosen []kernels.Kernel, jobs int) []*result {
+	r.initramfs = map[string]func() (*initramfs, error){}
+	for _, k := range chosen {
+		r.initramfs[k.Arch] = sync.OnceValues(func() (*initramfs, error) { return r.builder.build(ctx, k.Arch) })
+	}
 	results := make([]*result, len(chosen))
-	slots := make(chan struct{}, max(jobs, 1))
-	var wg sync.WaitGroup
+	var g errgroup.Group
+	g.SetLimit(max(jobs, 1))
 	for i, k := range chosen {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
+		g.Go(func() error {
 			results[i] = r.verify(ctx, k)
 			fmt.Fprintln(r.log, results[i].summary())
+			return nil
 		})
 	}
-	wg.Wait()
+	g.Wait()
 	return results
 }
 

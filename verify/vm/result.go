@@ -73,7 +73,7 @@ func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err e
 	if arch != k.Arch {
 		return fmt.Errorf("%s is a kernel for %s, not %s", res.Image.Path, arch, k.Arch)
 	}
-	initramfs, err := r.builder.initramfs(ctx, k.Arch)
+	initramfs, err := r.initramfs[k.Arch]()
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func TestBuildWantsTests(t *testing.T) {
 			}
 			scratch(t, c.files)
 			b := &builder{dir: t.TempDir(), packages: []string{"./..."}, log: t.Output()}
-			if _, err := b.initramfs(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := b.build(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %s", err, c.want)
 			}
 		})

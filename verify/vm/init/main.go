@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,21 +22,12 @@ import (
 	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
-// A job is what the host wants done; it is /job.json.
-type job struct {
-	Tests []struct {
-		Package string // import path
-		Dir     string // in the guest, which has the binary "test"
-	}
-	Args    []string      // for every test binary
-	Timeout time.Duration // for each of them
-}
-
 func main() {
 	var out messages
 	mount()
-	out.send(console.Boot, encode(look()))
-	var j job
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	out.send(console.Boot, encode(console.Guest{Release: strings.TrimSpace(string(release)), PageSize: os.Getpagesize()}))
+	var j console.Job
 	b, err := os.ReadFile("/job.json")
 	if err == nil {
 		err = json.Unmarshal(b, &j)
@@ -96,25 +86,6 @@ func mount() {
 	os.Setenv("PATH", "/")
 	os.Setenv("HOME", "/tmp")
 	os.Setenv("TMPDIR", "/tmp")
-}
-
-func look() console.Guest {
-	g := console.Guest{Arch: runtime.GOARCH, PageSize: os.Getpagesize(), CPUs: runtime.NumCPU()}
-	read := func(name string) string {
-		b, _ := os.ReadFile(name)
-		return strings.TrimSpace(string(b))
-	}
-	g.Release, g.Version = read("/proc/sys/kernel/osrelease"), read("/proc/sys/kernel/version")
-	for line := range strings.Lines(read("/proc/meminfo")) {
-		var kb int
-		fmt.Sscanf(line, "HugePages_Total: %d", &g.HugePages)
-		if n, _ := fmt.Sscanf(line, "Hugepagesize: %d kB", &kb); n == 1 {
-			g.HugePageSize = kb << 10
-		}
-	}
-	_, err := os.Stat("/sys/kernel/btf/vmlinux")
-	g.BTF = err == nil
-	return g
 }
 
 // run runs the test binary of a directory.

@@ -13,6 +13,7 @@ import (
 	"hash/crc32"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // mark begins a message, anywhere in a line.
@@ -34,14 +35,21 @@ const (
 
 // A Guest is what init found.
 type Guest struct {
-	Release      string `json:"release"`       // uname -r
-	Version      string `json:"version"`       // uname -v
-	Arch         string `json:"arch"`          // GOARCH of init
-	PageSize     int    `json:"page_size"`     // in bytes
-	CPUs         int    `json:"cpus"`          //
-	HugePages    int    `json:"huge_pages"`    // reserved
-	HugePageSize int    `json:"huge_pagesize"` // the default one, in bytes
-	BTF          bool   `json:"btf"`           // the kernel describes its types
+	Release  string `json:"release"`   // uname -r
+	PageSize int    `json:"page_size"` // in bytes
+}
+
+// A Job is what a guest is to do. The host writes it to /job.json.
+type Job struct {
+	Tests   []Test
+	Args    []string      // for every test binary
+	Timeout time.Duration // for each of them
+}
+
+// A Test is a package's test binary.
+type Test struct {
+	Package string // import path
+	Dir     string // in the guest, which has the binary "test"
 }
 
 // Exited is how a test binary ended.
