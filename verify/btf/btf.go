@@ -4,14 +4,12 @@
 package btf
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 
 	"github.com/cilium/ebpf/btf"
 	"github.com/zuffd/uffd/internal/abi"
-	"github.com/zuffd/uffd/verify/kernels"
 )
 
 // Running is where a running kernel shows its BTF.
@@ -22,14 +20,13 @@ type Kernel struct {
 	spec *btf.Spec
 }
 
-// Open reads a kernel's types from a file: BTF as it is, an ELF file with a
-// section .BTF, or a kernel image that holds either, compressed or not.
+// Open reads a kernel's types from a file that Read knows.
 func Open(path string) (*Kernel, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > kernels.MaxImage {
+	if info.Size() > maxImage {
 		return nil, fmt.Errorf("%s: %d bytes are too many for a kernel", path, info.Size())
 	}
 	image, err := os.ReadFile(path)
@@ -41,19 +38,6 @@ func Open(path string) (*Kernel, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return k, nil
-}
-
-// Read does what Open does, of bytes in memory.
-func Read(image []byte) (*Kernel, error) {
-	raw, err := kernels.Types(image)
-	if err != nil {
-		return nil, err
-	}
-	spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
-	if err != nil {
-		return nil, fmt.Errorf("the BTF: %w", err)
-	}
-	return &Kernel{spec}, nil
 }
 
 // WordSize returns the size of a long in the kernel, in bytes. A program of

@@ -1,20 +1,21 @@
-package kernels
+package btf
 
 import (
 	"bytes"
 	"compress/gzip"
-	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 
+	"github.com/cilium/ebpf/btf"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 )
 
-// MaxImage bounds a kernel image, compressed or not. Debian's largest has
+// maxImage bounds a kernel image, compressed or not. Debian's largest has
 // about 100 MiB.
-const MaxImage = 256 << 20
+const maxImage = 256 << 20
 
 // minTypes is less than the types of any kernel take, in bytes, and more than
 // what looks like BTF in an image and is not.
@@ -23,37 +24,31 @@ const minTypes = 1000
 // maxStreams bounds how many beginnings of compressed data are tried.
 const maxStreams = 64
 
-var errNone = errors.New("there is no BTF in it: it is no kernel, one built without CONFIG_DEBUG_INFO_BTF, or compressed in a way that is not known")
-
-// Types returns the BTF in a file: BTF as it is, an ELF file with a section
-// .BTF, or an image that holds either, compressed or not. Boot protocols say
-// where a compressed kernel lies in an image; it is looked for instead, as not
-// all of them do.
-func Types(file []byte) ([]byte, error) {
-	if raw, ok := header(file, 0); ok {
-		return raw, nil
+// Read reads a kernel's types: BTF as it is, an image that holds it (an ELF file
+// with a section .BTF among them), or one that is compressed. Formats and boot
+// protocols say where they lie; they are looked for instead, as not all do.
+func Read(file []byte) (*Kernel, error) {
+	raw, ok := header(file, 0)
+	if !ok {
+		raw, ok = scan(file)
 	}
-	if raw, err := inside(file); err == nil || isELF(file) {
-		return raw, err
+	if !ok {
+		raw, ok = embedded(file)
 	}
-	return embedded(file)
-}
-
-// inside returns the BTF in an image that is not compressed.
-func inside(image []byte) ([]byte, error) {
-	if isELF(image) {
-		return section(image)
+	if !ok {
+		return nil, errors.New("there is no BTF in it: it is no kernel, one built without CONFIG_DEBUG_INFO_BTF, or compressed in a way that is not known")
 	}
-	if raw, ok := scan(image); ok {
-		return raw, nil
+	spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("the BTF: %w", err)
 	}
-	return nil, errNone
+	return &Kernel{spec}, nil
 }
 
 // embedded returns the BTF in the first compressed image that lies anywhere in
-// a file. All that is tried has MaxImage bytes at most.
-func embedded(file []byte) ([]byte, error) {
-	streams, left := 0, int64(MaxImage)
+// a file. All that is tried has maxImage bytes at most.
+func embedded(file []byte) ([]byte, bool) {
+	streams, left := 0, int64(maxImage)
 	for at := range file {
 		open := opener(file[at:])
 		if open == nil {
@@ -71,11 +66,11 @@ func embedded(file []byte) ([]byte, error) {
 		image, _ := io.ReadAll(io.LimitReader(r, left))
 		r.Close()
 		left -= int64(len(image))
-		if raw, err := inside(image); err == nil {
-			return raw, nil
+		if raw, ok := scan(image); ok {
+			return raw, true
 		}
 	}
-	return nil, errNone
+	return nil, false
 }
 
 // opener returns what decompresses b, by its magic number, or nil.
@@ -85,7 +80,7 @@ func opener(b []byte) func(io.Reader) (io.ReadCloser, error) {
 		return func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }
 	case bytes.HasPrefix(b, []byte("\x28\xb5\x2f\xfd")):
 		return func(r io.Reader) (io.ReadCloser, error) {
-			z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(MaxImage), zstd.WithDecoderMaxWindow(MaxImage), zstd.WithDecoderConcurrency(1))
+			z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(maxImage), zstd.WithDecoderMaxWindow(maxImage), zstd.WithDecoderConcurrency(1))
 			if err != nil {
 				return nil, err
 			}
@@ -95,26 +90,6 @@ func opener(b []byte) func(io.Reader) (io.ReadCloser, error) {
 		return func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(lz4.NewReader(r)), nil }
 	}
 	return nil
-}
-
-func isELF(b []byte) bool { return bytes.HasPrefix(b, []byte(elf.ELFMAG)) }
-
-// section returns the section .BTF of an ELF file.
-func section(file []byte) ([]byte, error) {
-	f, err := elf.NewFile(bytes.NewReader(file))
-	if err != nil {
-		return nil, err
-	}
-	s := f.Section(".BTF")
-	if s == nil {
-		return nil, errNone
-	}
-	if s.Flags&elf.SHF_COMPRESSED == 0 && s.Offset <= uint64(len(file)) {
-		if raw, ok := header(file[s.Offset:], 0); ok {
-			return raw, nil
-		}
-	}
-	return nil, errors.New("the section .BTF holds no BTF")
 }
 
 // header returns the BTF that b begins with: its header's lengths must lie
