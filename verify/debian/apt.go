@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,30 +53,19 @@ var keyrings = []string{
 // repositories returns the repositories that this machine's apt is configured
 // with and that can be Debian's main archive. apt need not have been updated.
 func repositories(ctx context.Context) ([]string, error) {
-	empty, err := os.MkdirTemp("", "uffd-apt-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(empty)
-	out, err := tool(ctx, "", "apt-get", "-o", "Dir::State::Lists="+empty, "update", "--print-uris")
-	if err != nil {
-		return nil, err
-	}
+	out, err := tool(ctx, "", "apt-get", "indextargets", "--no-release-info", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages")
 	all := parseRepositories(out)
-	if len(all) == 0 {
-		return nil, errors.New("this machine's apt is configured with no Debian archive: 'apt-get update --print-uris' lists none")
+	if err == nil && len(all) == 0 {
+		err = errors.New("this machine's apt is configured with no Debian archive: 'apt-get indextargets --no-release-info' lists none")
 	}
-	return all, nil
+	return all, err
 }
 
-var inRelease = regexp.MustCompile(`(?m)^'(.+)/dists/([^/']+)/InRelease' `)
-
-// parseRepositories reads the output of apt-get update --print-uris.
-func parseRepositories(out []byte) []string {
-	var all []string
-	for _, m := range inRelease.FindAllSubmatch(out, -1) {
-		uri, suite := string(m[1]), string(m[2])
-		if !slices.Contains(all, uri) && !strings.HasSuffix(suite, "-security") {
+// parseRepositories reads lines of a suite and the repository that has it.
+func parseRepositories(out []byte) (all []string) {
+	for line := range strings.Lines(string(out)) {
+		suite, uri, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if ok && !slices.Contains(all, uri) && !strings.HasSuffix(suite, "-security") {
 			all = append(all, uri)
 		}
 	}
