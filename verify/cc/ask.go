@@ -54,6 +54,11 @@ func (h Header) Truth(release linux.Release, part *regexp.Regexp) (claim.Truth, 
 	if part != nil {
 		m = m.Only(part.MatchString)
 	}
+	own := map[string]bool{}
+	for _, c := range m.Constants {
+		own[c.Name] = true
+	}
+	m.Enums = slices.DeleteFunc(m.Enums, func(e abi.Enum) bool { return !own[e.Constants[0]] })
 	return claim.Truth{Linux: release, Model: m}, nil
 }
 

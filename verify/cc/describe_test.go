@@ -32,10 +32,15 @@ func TestDescribe(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "described.h"), []byte(described), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	headers := absolute(t, "headers")
+	t.Chdir(dir) // of what is below it, clang tells the path from there
 	eachCompiler(t, func(t *testing.T, c cc.Compiler) {
-		m, err := cc.Header{Compiler: c, Include: []string{dir, absolute(t, "headers")}, Name: "described.h"}.Describe()
+		m, err := cc.Header{Compiler: c, Include: []string{dir, headers}, Name: "described.h"}.Describe()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if s := m.Structs[len(m.Structs)-1]; s.Name != "argument" || s.File != "" || s.Align != 4 {
+			t.Errorf("the struct is %+v", s)
 		}
 		want := []abi.Constant{{Name: "NEGATIVE", Value: abi.Signed(-5)}, {Name: "LARGEST", Value: abi.Unsigned(1<<64 - 1)}, {Name: "AGAIN", Value: abi.Unsigned(2)}}
 		if got := m.Constants[:3]; !slices.Equal(got, want) {

@@ -4,6 +4,7 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
@@ -13,6 +14,7 @@ import (
 // information tells of.
 type types struct {
 	data        *dwarf.Data
+	dir         string // that the compiler was run in
 	files       []*dwarf.LineFile
 	path        string // of the header: what others define has their path
 	seen        map[string]bool
@@ -42,6 +44,7 @@ func readTypes(object *elf.File, path string) (*types, error) {
 				return nil, fmt.Errorf("no table of files: %v", err)
 			}
 			t.files = lines.Files()
+			t.dir, _ = e.Val(dwarf.AttrCompDir).(string)
 			continue
 		case dwarf.TagStructType, dwarf.TagUnionType, dwarf.TagEnumerationType, dwarf.TagTypedef:
 			if err := t.entry(e); err != nil {
@@ -68,7 +71,9 @@ func (t *types) entry(e *dwarf.Entry) error {
 	}
 	file := ""
 	if n, ok := e.Val(dwarf.AttrDeclFile).(int64); ok && n < int64(len(t.files)) && t.files[n] != nil {
-		file = t.files[n].Name
+		if file = t.files[n].Name; !filepath.IsAbs(file) { // clang's below its own directory
+			file = filepath.Join(t.dir, file)
+		}
 	}
 	ours := file == t.path
 	if ours {
