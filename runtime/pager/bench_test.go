@@ -147,7 +147,7 @@ func BenchmarkPopulate(b *testing.B) {
 				took[0] = append(took[0], float64(time.Since(begin)))
 				t.ask(b, 1) // discards all of it
 				p.order.beginRead()
-				p.removed(userfaultfd.Range{Start: 0, Len: ^uint64(0)})
+				p.space.remove(userfaultfd.Range{Start: 0, Len: ^uint64(0)})
 				p.order.endRead()
 				took[1] = append(took[1], c.ask(b, size>>20)[0])
 			}

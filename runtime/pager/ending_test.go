@@ -90,6 +90,7 @@ func TestPopulatingAProcessThatEnds(t *testing.T) {
 
 // Who asks for the end may lose its processor in the middle of that.
 func TestAnEndThatIsAskedForSlowly(t *testing.T) {
+	needPoison(t)
 	s := startServed(t, "anonymous", 2, allEvents, missing)
 	asked, cancelled := make(chan struct{}), make(chan struct{})
 	s.hooks.stopping = func() {
@@ -119,6 +120,7 @@ func TestAnEndThatIsAskedForSlowly(t *testing.T) {
 // A page that is poisoned in one process of those that share memory is not so in
 // another, though its state is one.
 func TestStoppingPoisonsWhatAChildIsOwed(t *testing.T) {
+	needPoison(t)
 	for _, kind := range []string{"anonymous", "shmem"} {
 		t.Run(kind, func(t *testing.T) {
 			s := startServed(t, kind, 4, allEvents, missing)
@@ -141,6 +143,7 @@ func TestStoppingPoisonsWhatAChildIsOwed(t *testing.T) {
 // A page that was to be poisoned when the address space was changing is not yet
 // when the pager stops.
 func TestStoppingPoisonsWhatCouldNotBe(t *testing.T) {
+	needPoison(t)
 	s := startServed(t, "anonymous", 2, allEvents, missing)
 	var refused atomic.Int32
 	var may atomic.Bool

@@ -10,7 +10,7 @@ func (p *Pager) apply(m *userfaultfd.Msg) {
 	switch m.Event() {
 	case userfaultfd.EventRemove:
 		r := m.Remove()
-		p.removed(r)
+		p.space.remove(r)
 		p.stats.removes.Add(1)
 		p.notify(Event{Kind: EventRemove, Range: r})
 	case userfaultfd.EventUnmap:
@@ -31,22 +31,6 @@ func (p *Pager) apply(m *userfaultfd.Msg) {
 		p.stats.forks.Add(1)
 		p.forked(m.Fork())
 	}
-}
-
-// removed marks the pages of r as discarded.
-func (p *Pager) removed(r userfaultfd.Range) {
-	p.space.within(r, func(s segment) {
-		if s.b.vacant {
-			return
-		}
-		from, to := s.pages()
-		s.b.written.set(from, to, true)
-		if s.b.refetch {
-			s.b.states.set(from, to, Untouched)
-		} else {
-			s.b.states.set(from, to, Removed)
-		}
-	})
 }
 
 // wake wakes all who wait in r. It is always safe: who still misses a page

@@ -47,6 +47,9 @@ func TestMemoryThatWasMovedAwayFromReadsAsZeros(t *testing.T) {
 
 func TestMemoryThatHasGrown(t *testing.T) {
 	for _, zeros := range []bool{true, false} {
+		if !zeros {
+			needPoison(t)
+		}
 		s := startServed(t, "anonymous", 4, allEvents, missing)
 		size := s.memory.PageSize
 		s.serve(Config{Regions: s.region(pattern{}), ZeroOutside: zeros})

@@ -18,6 +18,7 @@ import (
 
 // A page that cannot be had is poisoned, and it alone.
 func TestAPageThatCannotBeHadIsPoisoned(t *testing.T) {
+	needPoison(t)
 	sad := errors.New("the disk is sad")
 	for _, test := range []struct {
 		name string
@@ -93,6 +94,7 @@ func TestASourceThatFailsForAWhileIsAskedAgain(t *testing.T) {
 
 // What was lent cannot be read: it is read instead, and that fails too.
 func TestAMappedFileThatIsCutShort(t *testing.T) {
+	needPoison(t)
 	f := tempFile(t, 8)
 	s := startServed(t, "anonymous", 8, allEvents, missing)
 	size := s.memory.PageSize
@@ -117,6 +119,9 @@ func TestAnEmptyPoolOfHugePages(t *testing.T) {
 	} {
 		for _, lends := range []bool{true, false} {
 			t.Run(test.name, func(t *testing.T) {
+				if test.want == "sigbus" {
+					needPoison(t)
+				}
 				needHugePages(t, 4)
 				s := startServed(t, "hugetlb", 2, allEvents, missing)
 				var refused atomic.Int32
@@ -195,6 +200,7 @@ func TestAnInstallThatFailsForAWhile(t *testing.T) {
 }
 
 func TestAnInstallThatFailsForAnotherPage(t *testing.T) {
+	needPoison(t)
 	for _, lends := range []bool{true, false} {
 		s := startServed(t, "anonymous", 4, allEvents, missing)
 		size := s.memory.PageSize

@@ -68,7 +68,26 @@ type served struct {
 	waiting map[string]chan string
 }
 
+// needPoison skips the test where a page cannot be poisoned.
+func needPoison(t testing.TB) {
+	t.Helper()
+	needFeatures(t, userfaultfd.FeaturePoison)
+}
+
+// havePoison returns features, without FeaturePoison where the kernel has none.
+func havePoison(t testing.TB, features userfaultfd.Features) userfaultfd.Features {
+	t.Helper()
+	f, err := userfaultfd.Open(userfaultfd.Config{Optional: userfaultfd.FeaturePoison})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer f.Close()
+	return features &^ (userfaultfd.FeaturePoison &^ f.Features())
+}
+
 // allEvents are the features of a process that the pager is to follow.
+// FeaturePoison is asked for where the kernel has it: tests that cannot do without
+// say so, by needPoison.
 const allEvents = userfaultfd.FeatureEventFork | userfaultfd.FeatureEventRemap | userfaultfd.FeatureEventRemove |
 	userfaultfd.FeatureEventUnmap | userfaultfd.FeaturePoison
 
@@ -85,7 +104,7 @@ func missingFeature(kind string) userfaultfd.Features {
 // startServed starts a process with pages of a kind of memory.
 func startServed(t testing.TB, kind string, pages int, features userfaultfd.Features, mode userfaultfd.RegisterMode) *served {
 	t.Helper()
-	features |= missingFeature(kind)
+	features = havePoison(t, features) | missingFeature(kind)
 	needFeatures(t, features)
 	path := uffdtest.CompileC(t, "served.c")
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -224,6 +243,9 @@ func (s *served) serveUntil(cfg Config) (*Pager, func() error) {
 	s.t.Helper()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if cfg.NoPoison == 0 && s.file.Features()&userfaultfd.FeaturePoison == 0 {
+		cfg.NoPoison = LeaveWaiting
 	}
 	p, err := New(s.file, cfg)
 	if err != nil {

@@ -24,6 +24,7 @@ func (h stuckHandler) Handle(context.Context, slog.Record) error {
 }
 
 func TestASlowCallbackDelaysNoFault(t *testing.T) {
+	needPoison(t)
 	s := startServed(t, "anonymous", 4096, allEvents, missing)
 	size := s.memory.PageSize
 	release := make(chan struct{})

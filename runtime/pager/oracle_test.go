@@ -74,11 +74,18 @@ func TestOracle(t *testing.T) {
 	t.Logf("%d faults", faults)
 }
 
-const oracleFails = 97 // page i of a source fails if i%97 is 96
+// fails returns n: page i of a source fails if i%n is n-1. None does where nothing
+// can be poisoned.
+func fails(features userfaultfd.Features) int {
+	if features&userfaultfd.FeaturePoison == 0 {
+		return 1 << 30
+	}
+	return 97
+}
 
 func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Duration) (faults uint64) {
 	t.Helper()
-	features := allEvents | missingFeature(kind)
+	features := havePoison(t, allEvents) | missingFeature(kind)
 	needFeatures(t, features)
 	blocks, pages := 512, 8
 	if testing.Short() {
@@ -91,7 +98,7 @@ func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Dura
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 1))
 	o := startOracle(t, kind, blocks, pages, threads, d, seed, features)
-	source := &oracleSource{pageSize: o.memory.PageSize}
+	source := &oracleSource{pageSize: o.memory.PageSize, fails: fails(features)}
 	if kind == "hugetlb" {
 		source.delay = 3 * time.Millisecond
 	}
@@ -99,6 +106,7 @@ func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Dura
 		Regions: []Region{o.memory}, Process: o.process, ZeroOutside: true,
 		Workers:   1 + random.IntN(8),
 		Readahead: [...]Readahead{{}, {16 << 10, 16 << 10}, {64 << 10, 64 << 10}, {4 << 10, 256 << 10}}[random.IntN(4)],
+		NoPoison:  LeaveWaiting,
 		Retry:     Retry{Times: 12, Backoff: time.Microsecond},
 		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
@@ -169,7 +177,7 @@ func startOracle(t *testing.T, kind string, blocks, pages, threads int, d time.D
 	}
 	o := &oracle{conn: conn.(*net.UnixConn)}
 	o.cmd = exec.Command(uffdtest.CompileC(t, "oracle.c"), kind, strconv.Itoa(blocks), strconv.Itoa(pages), strconv.Itoa(threads),
-		strconv.FormatInt(d.Milliseconds(), 10), strconv.FormatUint(seed, 10), fmt.Sprint(uint64(features)), strconv.Itoa(oracleFails), "15")
+		strconv.FormatInt(d.Milliseconds(), 10), strconv.FormatUint(seed, 10), fmt.Sprint(uint64(features)), strconv.Itoa(fails(features)), "15")
 	var pidfd int
 	o.cmd.SysProcAttr = &unix.SysProcAttr{PidFD: &pidfd}
 	o.cmd.ExtraFiles = []*os.File{theirs}
@@ -215,6 +223,7 @@ func (o *oracle) wait() (string, error) {
 // always.
 type oracleSource struct {
 	pageSize int
+	fails    int
 	delay    time.Duration // at most; 0 is 300 us
 }
 
@@ -229,7 +238,7 @@ func (s *oracleSource) ReadAt(p []byte, off int64) (int, error) {
 		time.Sleep(rand.N(delay))
 	}
 	for page := off / int64(s.pageSize); page < (off+int64(len(p)))/int64(s.pageSize); page++ {
-		if page%oracleFails == oracleFails-1 {
+		if page%int64(s.fails) == int64(s.fails)-1 {
 			return 0, errors.New("a page that fails always")
 		}
 	}
@@ -256,7 +265,7 @@ type oracleLender struct {
 
 func (l *oracleLender) Lend(off int64, n int) []byte {
 	for i := 0; i < n; i += l.pageSize {
-		if (off+int64(i))/int64(l.pageSize)%oracleFails == oracleFails-1 {
+		if (off+int64(i))/int64(l.pageSize)%int64(l.fails) == int64(l.fails)-1 {
 			n = i
 		}
 	}

@@ -37,6 +37,7 @@ func TestPopulateBringsEverythingIn(t *testing.T) {
 }
 
 func TestPopulateLeavesWhatCannotBeHad(t *testing.T) {
+	needPoison(t)
 	s := startServed(t, "anonymous", 32, allEvents, missing)
 	size := s.memory.PageSize
 	sad := errors.New("the disk is sad")
@@ -57,6 +58,7 @@ func TestPopulateLeavesWhatCannotBeHad(t *testing.T) {
 }
 
 func TestDetachLeavesAProcessThatNeedsNoPager(t *testing.T) {
+	needPoison(t)
 	eachKind(t, 16, func(t *testing.T, s *served, regions []Region) {
 		size := s.memory.PageSize
 		source := regions[0].Source

@@ -15,6 +15,8 @@ type space struct {
 	// unmapped are ranges of which an UNMAP is still to come that means memory
 	// which is no longer there.
 	unmapped []userfaultfd.Range
+
+	moves moves
 }
 
 // A segment is a run of addresses that maps a run of a backing's pages.
@@ -100,12 +102,34 @@ func (s *space) cut(r userfaultfd.Range) []segment {
 	return gone
 }
 
+// remove follows a discard: pages of r are zeros, or in the source again.
+func (s *space) remove(r userfaultfd.Range) {
+	s.moves.note(change{kind: userfaultfd.EventRemove, r: r})
+	s.within(r, func(part segment) {
+		b := part.b
+		if b.vacant {
+			return
+		}
+		from, to := part.pages()
+		b.written.set(from, to, true)
+		if b.refetch {
+			b.states.set(from, to, Untouched)
+		} else {
+			b.states.set(from, to, Removed)
+		}
+	})
+}
+
 // unmap follows a munmap(2).
 //
 // The kernel queues an UNMAP after the fact, when other threads may have moved
 // memory to where the old was: the message of that can come first, and the UNMAP
 // means what was there before. Whatever was moved there in between is left alone.
 func (s *space) unmap(r userfaultfd.Range) {
+	for s.unshrink(r) {
+	}
+	s.moves.note(change{kind: userfaultfd.EventUnmap, r: r})
+	s.moves.settle(r)
 	start, end := bounds(r)
 	var later []userfaultfd.Range // what is still to come
 	for _, u := range s.unmapped {
@@ -157,6 +181,8 @@ func (s *space) dropVacant(r userfaultfd.Range) {
 // if that was done with MREMAP_DONTUNMAP; otherwise an UNMAP follows. And where it
 // is now there can be nothing else: if there is, its UNMAP has not come yet.
 func (s *space) move(m userfaultfd.Remap) {
+	s.moves.note(change{userfaultfd.EventRemap, userfaultfd.Range{Start: m.From, Len: m.Len}, m.To})
+	s.moves.begin(m, s)
 	moved := s.cut(userfaultfd.Range{Start: m.From, Len: m.Len})
 	for _, seg := range s.cut(userfaultfd.Range{Start: m.To, Len: m.Len}) {
 		if !seg.b.vacant {

@@ -20,6 +20,7 @@
  *	move I N        mremap to elsewhere; the pages keep their numbers
  *	move_keep I N   mremap(MREMAP_DONTUNMAP); the pages keep their old addresses
  *	grow I N MORE   mremap to elsewhere, MORE pages longer: numbered from the last on
+ *	shrink I N TO   mremap to where page TO is, one page of them: it is TO then
  *	where I         the page's address
  *	fork COMMAND    forks a child, which does the command and answers
  *	linger COMMAND  the same, and the child stays until its parent has ended
@@ -115,6 +116,9 @@ static void act(char *command, char *result, size_t size)
 		remap(i, n, 0, 4 /* MREMAP_DONTUNMAP */);
 	} else if (!strcmp(verb, "grow")) {
 		remap(i, n, more, 0);
+	} else if (!strcmp(verb, "shrink")) {
+		if (mremap(pages[i], n * page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, pages[more]) != pages[more])
+			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "where")) {
 		snprintf(result, size, "%#lx", (unsigned long)pages[i]);
 	} else if (!strcmp(verb, "release")) {
