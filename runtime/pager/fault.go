@@ -56,6 +56,8 @@ func (p *Pager) resolve(f fault) {
 		return
 	}
 	switch {
+	case len(p.space.moves) > 0 && p.space.moves.doubtful(f.addr):
+		p.settle(f, s, changing, nil)
 	case f.flags&userfaultfd.PagefaultWP != 0:
 		p.settle(f, s, p.unprotect(s, f.addr, false), nil)
 	case f.flags&userfaultfd.PagefaultRWP != 0:

@@ -2,6 +2,8 @@ package pager
 
 import (
 	"slices"
+	"sort"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 )
@@ -15,13 +17,15 @@ import (
 // What is right the two UNMAPs tell that come next from that thread, of the tail and
 // of the rest. Others' messages may come in between. So a move is remembered with
 // the space before it and what was said since, and when it is seen to have been a
-// shorter one, it is done again. Until then the kernel refuses every install (since
-// Linux 5.16), for it owes events.
+// shorter one, it is done again. Until then the kernel refuses every install, for it
+// owes events, but it forgets that before Linux 5.16: so a fault where the tail came
+// over something waits for the UNMAPs, or for a moment.
 type moves []move
 
 type move struct {
 	userfaultfd.Remap
-	tail     uint64    // where what was unmapped by itself begins, once that is known
+	tail     uint64 // where what was unmapped by itself begins, once that is known
+	when     time.Time
 	segments []segment // before it
 	unmapped []userfaultfd.Range
 	since    []change
@@ -39,6 +43,8 @@ type change struct {
 const (
 	maxMoves = 16
 	maxSince = 64
+
+	longestDoubt = 100 * time.Millisecond
 )
 
 // begin remembers a move that is about to be done.
@@ -46,7 +52,7 @@ func (all *moves) begin(m userfaultfd.Remap, s *space) {
 	if len(*all) == maxMoves {
 		*all = slices.Delete(*all, 0, 1)
 	}
-	*all = append(*all, move{Remap: m, segments: slices.Clone(s.segments), unmapped: slices.Clone(s.unmapped)})
+	*all = append(*all, move{Remap: m, when: time.Now(), segments: slices.Clone(s.segments), unmapped: slices.Clone(s.unmapped)})
 }
 
 // note adds a change to what came since.
@@ -81,6 +87,18 @@ func (all moves) shrunk(r userfaultfd.Range) int {
 func (m *move) cameBack() bool {
 	return slices.ContainsFunc(m.since, func(c change) bool {
 		return c.kind == userfaultfd.EventRemap && c.to < m.From+m.Len && m.From < c.to+c.r.Len
+	})
+}
+
+// doubtful reports whether what is at addr may be the tail of a move, and soon be
+// known to be what was there before.
+func (all moves) doubtful(addr uint64) bool {
+	return slices.ContainsFunc(all, func(m move) bool {
+		if addr-m.To >= m.Len || time.Since(m.when) > longestDoubt {
+			return false
+		}
+		was := sort.Search(len(m.segments), func(i int) bool { return m.segments[i].end > addr })
+		return was < len(m.segments) && m.segments[was].start <= addr && !m.segments[was].b.vacant
 	})
 }
 
