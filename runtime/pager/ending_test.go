@@ -143,21 +143,43 @@ func TestStoppingPoisonsWhatAChildIsOwed(t *testing.T) {
 // A page that was to be poisoned when the address space was changing is not yet
 // when the pager stops.
 func TestStoppingPoisonsWhatCouldNotBe(t *testing.T) {
+	for _, lends := range []bool{true, false} {
+		t.Run(fmt.Sprintf("lent %v", lends), func(t *testing.T) { stopWhilePoisonIsRefused(t, lends) })
+	}
+}
+
+func stopWhilePoisonIsRefused(t *testing.T, lends bool) {
 	needPoison(t)
 	s := startServed(t, "anonymous", 2, allEvents, missing)
-	var refused atomic.Int32
+	var refused, told atomic.Int32
 	var may atomic.Bool
 	s.hooks.refuse = func(o operation, r userfaultfd.Range) error {
-		if o != opPoison || may.Load() {
+		switch {
+		case o == opCopy:
+			return &userfaultfd.Error{Op: "UFFDIO_COPY", Range: r, Err: unix.ENOMEM}
+		case o != opPoison || may.Load():
 			return nil
 		}
 		refused.Add(1)
 		return &userfaultfd.Error{Op: "UFFDIO_POISON", Range: r, Err: unix.EAGAIN}
 	}
-	source := sourceFunc(func([]byte, int64) (int, error) { return 0, errors.New("the disk is sad") })
-	_, stop := s.serveUntil(Config{Regions: s.region(source), Retry: Retry{Times: 1}})
+	regions := s.region(sourceFunc(func([]byte, int64) (int, error) { return 0, errors.New("the disk is sad") }))
+	if lends {
+		regions = s.region(newLending(int(s.memory.Range.Len)))
+	}
+	p, stop := s.serveUntil(Config{Regions: regions, Retry: Retry{Times: 1}, Events: func(e Event) {
+		if e.Kind == EventFailed {
+			told.Add(1)
+		}
+	}})
 	read := s.begin("read 0 1")
 	uffdtest.Eventually(t, "EAGAIN", func() bool { return refused.Load() > 3 })
+	if got := p.Pages()[0].State; got != Untouched {
+		t.Errorf("a page that is not poisoned yet is said to be %v", got)
+	}
+	if n := told.Load(); n != 1 {
+		t.Errorf("the failure was told %d times", n)
+	}
 	time.AfterFunc(20*time.Millisecond, func() { may.Store(true) })
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Errorf("Serve: %v", err)
@@ -209,7 +231,7 @@ func TestMemoryThatOutlivesItsProcess(t *testing.T) {
 // The userfaultfd of a child that nobody is told of would be closed by the collector.
 func TestHandingOverTakesForked(t *testing.T) {
 	s := startServed(t, "anonymous", 1, allEvents, missing)
-	if _, err := New(s.file, Config{Regions: s.region(nil), OnStop: HandOver}); err == nil || !strings.Contains(err.Error(), "Forked") {
+	if _, err := New(s.file, Config{Regions: s.region(nil), OnStop: HandOver, NoPoison: LeaveWaiting}); err == nil || !strings.Contains(err.Error(), "Forked") {
 		t.Errorf("New: %v", err)
 	}
 }

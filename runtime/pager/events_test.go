@@ -1,6 +1,7 @@
 package pager
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func TestAChildInheritsTheState(t *testing.T) {
 				if lends {
 					cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
 				}
-				_, stop := s.serveUntil(cfg)
+				p, stop := s.serveUntil(cfg)
 				s.want(offsets(0), "read 0 1")
 				discard := "discard"
 				if kind == "shmem" {
@@ -118,13 +119,23 @@ func TestAChildInheritsTheState(t *testing.T) {
 				c := child.Load()
 				wantStats(t, c, func(got Stats) bool { return got.Missing != 0 })
 				uffdtest.Eventually(t, "the end of the child's pager", c.hasEnded)
-				s.do("linger read 6 2") // a child that stays
+				// It finds what is in place here, and poison where nothing is.
+				n, want := 8, offsets(0)+" zero zero "+offsets(3*size, 4*size, 5*size, 6*size)+" sigbus"
+				if s.file.Features()&userfaultfd.FeaturePoison == 0 {
+					n, want = 7, strings.TrimSuffix(want, " sigbus") // it would wait
+				}
+				stays := s.begin("linger held read 0 %d", n)
+				uffdtest.Eventually(t, "the fork", func() bool { return p.Stats().Forks == 2 })
 				done := make(chan error, 1)
 				go func() { done <- stop() }()
 				select {
 				case <-done:
 				case <-time.After(deadline):
 					t.Error("Serve does not return while a child is there")
+				}
+				s.want("ok", "release")
+				if got := s.result(stays, "the child that stays"); got != want {
+					t.Errorf("the child that stays reads %s, want %s", got, want)
 				}
 			})
 		}

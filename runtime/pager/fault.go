@@ -11,9 +11,12 @@ import (
 type fault struct {
 	addr  uint64
 	flags userfaultfd.PagefaultFlags
-	tries int       // that failed, without being EAGAIN
+	tries int       // that failed, without being EAGAIN; givenUp
 	after time.Time // when it is to be tried again
 }
+
+// givenUp is instead of the tries of a fault whose page is to be poisoned.
+const givenUp = -1
 
 // resolveAll looks at the faults that were set aside and at those just read, in
 // the reader, after events were applied.
@@ -102,7 +105,7 @@ func (p *Pager) missing(f fault, s *segment) {
 // untouched pays for a page with its content.
 func (p *Pager) untouched(f fault, s *segment, page int) {
 	b := s.b
-	if p.poisoning && !p.letsGo(b) {
+	if f.tries == givenUp || p.poisoning && !p.letsGo(b) {
 		p.cannot(f, s, page, errStopped)
 		return
 	}
@@ -177,7 +180,7 @@ func (p *Pager) settle(f fault, s *segment, out outcome, err error) {
 		// Reading it tells what is the matter.
 		p.fetch(s, page, page, page+1)
 	case failed:
-		if f.tries++; f.tries < p.cfg.Retry.Times {
+		if f.tries = max(f.tries, 0) + 1; f.tries < p.cfg.Retry.Times {
 			f.after = time.Now().Add(p.cfg.Retry.Backoff << (f.tries - 1))
 			p.later = append(p.later, f)
 			return
@@ -188,7 +191,8 @@ func (p *Pager) settle(f fault, s *segment, out outcome, err error) {
 
 // cannot gives a page up.
 func (p *Pager) cannot(f fault, s *segment, page int, cause error) {
-	out, err := p.giveUp(s, page, cause)
+	out, err := p.giveUp(s, page, cause, f.tries == givenUp)
+	f.tries = givenUp
 	if out == failed || out == unreadable {
 		p.unpayable(pageRange(s, page), err)
 		return

@@ -321,19 +321,12 @@ func (p *Pager) fail(f *fetch, why error) {
 	r := f.r // f is another's as soon as it has ended
 	told := false
 	err := p.repeat(func() (out outcome, err error) {
-		want := Untouched
-		if told {
-			want = Poisoned
-		}
 		s := p.space.find(f.r.Start)
-		switch {
-		case s == nil || s.b != f.b || s.pageOf(f.r.Start) != f.page || f.b.states.get(f.page) != want:
+		if s == nil || s.b != f.b || s.pageOf(f.r.Start) != f.page || f.b.states.get(f.page) != Untouched {
 			p.wake(f.r) // it has moved, or was discarded
-		case told:
-			_, out, err = p.put(opPoison, s, f.page, f.page+1, nil)
-		default:
+		} else {
+			out, err = p.giveUp(s, f.page, why, told)
 			told = true
-			out, err = p.giveUp(s, f.page, why)
 		}
 		if out != changing {
 			p.fetches.end(f)

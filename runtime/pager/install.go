@@ -148,19 +148,20 @@ func (p *Pager) mark(o operation, s *segment, from, to int) {
 	s.b.states.set(from, to, state)
 }
 
-// giveUp poisons a page whose content cannot be had.
-func (p *Pager) giveUp(s *segment, page int, why error) (outcome, error) {
+// giveUp poisons a page whose content cannot be had. If the address space changes
+// it is called again, with told set: the page is poisoned when the kernel has done
+// it, and not before.
+func (p *Pager) giveUp(s *segment, page int, why error, told bool) (outcome, error) {
 	r := pageRange(s, page)
-	p.notify(Event{Kind: EventFailed, Range: r, Err: why})
+	if !told {
+		p.notify(Event{Kind: EventFailed, Range: r, Err: why})
+	}
 	if p.file.Features()&userfaultfd.FeaturePoison == 0 {
 		p.unpayable(r, why)
 		return done, nil
 	}
-	if why != errStopped {
+	if !told && why != errStopped {
 		p.log.Error("pager: a page is poisoned", "page", r, "error", why)
-	}
-	if !s.b.vacant {
-		s.b.states.set(page, page+1, Poisoned)
 	}
 	_, out, err := p.put(opPoison, s, page, page+1, nil)
 	return out, err

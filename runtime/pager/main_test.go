@@ -19,6 +19,7 @@ import (
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/sys"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
@@ -50,6 +51,15 @@ func needHugePages(t testing.TB, n int) {
 		t.Skipf("hugetlb: %d pages of %d MiB are too much for a test", n, size>>20)
 	}
 	uffdtest.MoreHugePages(t, n)
+}
+
+// needMovableHugePages skips the test where huge pages can be neither discarded nor
+// moved.
+func needMovableHugePages(t testing.TB) {
+	t.Helper()
+	if sys.ReleaseLess(sys.Release(), "5.18") {
+		t.Skip("madvise(MADV_DONTNEED) of huge pages (Linux 5.18)")
+	}
 }
 
 // A served is a process of served.c.

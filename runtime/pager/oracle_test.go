@@ -93,6 +93,7 @@ func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Dura
 	}
 	if kind == "hugetlb" {
 		blocks, pages = 32, 2
+		needMovableHugePages(t)
 		needHugePages(t, 72)
 	}
 	seed := rand.Uint64()

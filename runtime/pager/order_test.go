@@ -22,6 +22,7 @@ func TestInstallDecidedBeforeADiscardDoesNotLandAfterIt(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				if kind == "hugetlb" {
+					needMovableHugePages(t)
 					needHugePages(t, 8)
 				}
 				s := startServed(t, kind, 2, allEvents, missing)

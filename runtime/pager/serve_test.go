@@ -24,6 +24,7 @@ func eachKind(t *testing.T, pages int, f func(t *testing.T, s *served, regions [
 			}
 			t.Run(name, func(t *testing.T) {
 				if kind == "hugetlb" {
+					needMovableHugePages(t)
 					needHugePages(t, pages+8)
 				}
 				s := startServed(t, kind, pages, allEvents, missing)

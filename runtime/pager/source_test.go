@@ -105,7 +105,7 @@ func TestPagesOfAMemfdArePutInPlace(t *testing.T) {
 func TestAFileThatIsShorterThanItsRegion(t *testing.T) {
 	s := startServed(t, "anonymous", 8, allEvents, missing)
 	for _, pages := range []int{4, 0} {
-		_, err := New(s.file, Config{Regions: s.region(tempFile(t, pages))})
+		_, err := New(s.file, Config{Regions: s.region(tempFile(t, pages)), NoPoison: LeaveWaiting})
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("the file has %d bytes", pages*os.Getpagesize())) {
 			t.Errorf("New with a file of %d pages for 8: %v", pages, err)
 		}

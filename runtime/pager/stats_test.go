@@ -8,6 +8,9 @@ import (
 // A fault waits for a worker too, and one that was given up has taken its time.
 func TestLatencyIsThatOfTheFault(t *testing.T) {
 	for _, fails := range []bool{false, true} {
+		if fails {
+			needPoison(t)
+		}
 		const pages, read = 8, 10 * time.Millisecond
 		s := startServed(t, "anonymous", pages, allEvents, missing)
 		p := s.serve(Config{Workers: 1, Retry: Retry{Times: 1}, Regions: s.region(sourceFunc(func(b []byte, off int64) (int, error) {
