@@ -5,9 +5,9 @@ package demand
 type stream struct {
 	next int    // the chunk after what was read
 	n    int    // how many chunks that was
-	all  int    // how many it was from the beginning of the stream
-	grew int    // how often more was read than the time before
 	by   uint64 // the claim of whoever has read it
+	all  int    // how many chunks that claim has read in a row, and does not hold for certain
+	grew int    // how often it has read more than the time before
 }
 
 // farthest is how many bytes a view that goes through the memory sequentially,
@@ -43,20 +43,23 @@ func (m *Mapping) lookAhead(w want, c int) int {
 	}
 	by := m.budget.identify(w.claim)
 	now := stream{by: by}
-	if known {
+	switch {
+	case !known:
+		m.stream = (m.stream + 1) % len(m.streams)
+	case m.streams[i].by == by:
 		now = m.streams[i]
-		n = max(n, 2*now.n)
-		if now.by == by && w.viewer != nil {
+		if w.viewer != nil {
 			limit = max(limit, int(min(w.viewer.filled, farthest)/int64(m.chunkSize)))
 		}
-	} else {
-		m.stream = (m.stream + 1) % len(m.streams)
+	default: // what others have read is nothing that this claim needs
+		now.n = m.streams[i].n
 	}
+	n = max(n, 2*now.n)
 	n = max(1, min(n, limit, len(m.chunks)-c, m.budget.share(m, w.claim)))
 	if n > now.n {
 		now.grew++
 	}
-	if now.by == by && now.grew >= established {
+	if now.grew >= established {
 		// The view has come through all of it. Steps of one size would not have
 		// met the end of what was read as often while that grew.
 		for before := c - now.all; before < c; before++ {

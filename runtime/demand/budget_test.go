@@ -125,6 +125,19 @@ func TestViewThatNeedsMoreThanTheBudget(t *testing.T) {
 			t.Errorf("started %d times, %v", started, err)
 		}
 	})
+	t.Run("does not count what others have touched before it", func(t *testing.T) {
+		const size = 64 << 20
+		m, _ := open(t, size, demand.Config{Budget: demand.NewBudget(8 << 20)})
+		part := int64(64 << 10)
+		for off := int64(0); off < size; off += part {
+			if off == size/2 {
+				part = 4 << 20
+			}
+			if err := m.View(func(b []byte) error { return verifySome(b[off:][:part], off) }); err != nil {
+				t.Fatalf("the view at %d KiB: %v", off>>10, err)
+			}
+		}
+	})
 	t.Run("with a slice beside it", func(t *testing.T) {
 		m, _, _ := limited(t, 256, 4)
 		s, err := m.Slice(100*chunk, 2*chunk)

@@ -155,9 +155,10 @@ type Section struct {
 	m *Mapping
 }
 
-// Section returns a reader of n bytes of the mapping, from off on.
+// Section returns a reader of n bytes of the mapping, from off on; of none if n
+// is below zero.
 func (m *Mapping) Section(off, n int64) *Section {
-	return &Section{io.NewSectionReader(m, off, n), m}
+	return &Section{io.NewSectionReader(m, off, max(n, 0)), m}
 }
 
 // WriteTo writes what was not read yet to w; as [Mapping.WriteTo] does it.
