@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +33,10 @@ func RegisterSource(name string, open func(arg string) (io.ReaderAt, error)) {
 //
 // There are two such processes for each Served: one that serves, and one that
 // watches over it, and poisons what is missing if it dies. It takes both to die
-// at the same time for a fault to wait for ever; it never finds zeros.
+// at the same time for a fault to wait for ever; it never finds zeros. So they
+// ignore the signals that end whole programs (SIGINT, SIGTERM, SIGHUP, SIGQUIT):
+// a terminal or a service manager sends them to all of its processes, while
+// this one may go on for a while. They end when it does.
 func PagerMain() {
 	pagerMainCalled.Store(true)
 	role := os.Getenv(roleVariable)
@@ -40,12 +44,14 @@ func PagerMain() {
 		return
 	}
 	os.Unsetenv(roleVariable) // so that what is started from here is no pager
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	conn, err := connOf(os.NewFile(3, "socket"))
 	if err == nil {
 		switch role {
 		case supervisorRole:
 			err = supervise(conn)
 		case pagerRole:
+			unix.CloseOnExec(sharedSocket)
 			err = serve(conn)
 		}
 	}
@@ -64,6 +70,11 @@ const (
 	pagerRole      = "pager"
 )
 
+// sharedSocket is the descriptor of the socket to the served process in the one
+// that serves. It is the supervisor's, and only held: the served process knows
+// by its end that both have ended.
+const sharedSocket = 4
+
 // An order says what to serve. It goes with the userfaultfd.
 type order struct {
 	Name, Arg  string
@@ -75,8 +86,9 @@ type order struct {
 // does not any more.
 type report struct{ Failure string }
 
-// startPager starts this program in a role, with a socket to it.
-func startPager(role string) (*exec.Cmd, *net.UnixConn, error) {
+// startPager starts this program in a role, with a socket to it, and gives it
+// files.
+func startPager(role string, files ...*os.File) (*exec.Cmd, *net.UnixConn, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
@@ -91,7 +103,7 @@ func startPager(role string) (*exec.Cmd, *net.UnixConn, error) {
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	cmd.Stderr = os.Stderr
-	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.ExtraFiles = append([]*os.File{theirs}, files...)
 	if err := cmd.Start(); err != nil {
 		conn.Close()
 		return nil, nil, err
@@ -160,7 +172,12 @@ func supervise(conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	cmd, worker, err := startPager(pagerRole)
+	shared, err := conn.File()
+	if err != nil {
+		return sendReport(conn, err)
+	}
+	cmd, worker, err := startPager(pagerRole, shared)
+	shared.Close()
 	if err != nil {
 		return sendReport(conn, err)
 	}
@@ -176,8 +193,8 @@ func supervise(conn *net.UnixConn) error {
 	}
 	over := make(chan struct{}) // the served process has closed, or is gone
 	go func() {
-		defer close(over)
 		conn.Read(make([]byte, 1))
+		close(over) // before it dies of that
 		cmd.Process.Kill()
 	}()
 	died := cmd.Wait()

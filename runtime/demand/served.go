@@ -24,7 +24,9 @@ type Served struct {
 	bytes  []byte
 	conn   *net.UnixConn
 	cmd    *exec.Cmd
-	done   chan struct{}
+	done   chan struct{} // closed by watch
+
+	watched bool // by watch
 
 	mu     sync.Mutex
 	err    error
@@ -83,12 +85,15 @@ func (s *Served) start(name, arg string, size int64) (err error) {
 		return err
 	}
 	s.bytes = s.memory.Bytes()[:size:size]
-	if s.cmd, s.conn, err = startPager(supervisorRole); err != nil {
-		return err
-	}
 	r := s.memory.Range()
 	order, err := json.Marshal(order{Name: name, Arg: arg, Size: size, Start: r.Start, Len: r.Len})
 	if err != nil {
+		return err
+	}
+	if len(order) > maxOrder {
+		return fmt.Errorf("%w: the name and argument of the source take %d bytes, of at most %d", unix.EINVAL, len(order), maxOrder)
+	}
+	if s.cmd, s.conn, err = startPager(supervisorRole); err != nil {
 		return err
 	}
 	if err := s.file.SendTo(s.conn, order); err != nil {
@@ -97,11 +102,13 @@ func (s *Served) start(name, arg string, size int64) (err error) {
 	if err := receiveReport(s.conn); err != nil {
 		return err
 	}
+	s.watched = true
 	go s.watch()
 	return nil
 }
 
-// watch waits for the end of the pager process.
+// watch waits for the end of the pager process, after which nobody touches the
+// memory by way of the userfaultfd any more.
 func (s *Served) watch() {
 	err := receiveReport(s.conn)
 	if err == nil || errors.Is(err, io.EOF) {
@@ -137,8 +144,8 @@ func (s *Served) Err() error {
 	return s.err
 }
 
-// Close unmaps the memory, which nobody may touch any more, and ends the pager
-// process. A second Close returns [os.ErrClosed].
+// Close ends the pager process, and unmaps the memory, which nobody may touch any
+// more. A second Close returns [os.ErrClosed].
 func (s *Served) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -147,6 +154,19 @@ func (s *Served) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	// The pager process goes first: what it puts in place or poisons after the
+	// memory is unmapped could be whatever is mapped there by then.
+	if s.cmd != nil {
+		s.conn.CloseWrite() // which it takes as an order to end
+		s.cmd.Wait()
+		if s.watched {
+			<-s.done
+		} else {
+			for receiveReport(s.conn) == nil {
+			}
+		}
+		s.conn.Close()
+	}
 	if s.memory != nil {
 		s.memory.Close()
 	}
@@ -154,11 +174,5 @@ func (s *Served) Close() error {
 		s.file.Close()
 	}
 	s.bytes = nil
-	if s.cmd == nil {
-		return nil
-	}
-	s.conn.CloseWrite() // which it takes as an order to end
-	s.cmd.Wait()
-	s.conn.Close()
 	return nil
 }

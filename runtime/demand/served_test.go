@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +142,7 @@ func TestMapServedRefuses(t *testing.T) {
 	}{
 		{"a source that cannot be opened", "unopened", 1, "cannot open it"},
 		{"a source that is not registered", "unknown", 1, "no source is registered"},
+		{"a name that is too long", strings.Repeat("x", 1<<16), 1, "the name and argument"},
 		{"no bytes", "good", 0, "a size of 0 bytes"},
 		{"more than the address space", "good", 1<<63 - 1, "a size of"},
 	} {
@@ -190,6 +193,8 @@ func TestPagerProcessDies(t *testing.T) {
 	check(t, s.Bytes()[:page], 0) // what was there
 }
 
+// TestSupervisorDies kills the process that watches over the one that serves.
+// That one poisons what is missing, and the end is told when it is done.
 func TestSupervisorDies(t *testing.T) {
 	const size = 64 << 20
 	s := mapServed(t, "good", size)
@@ -201,14 +206,79 @@ func TestSupervisorDies(t *testing.T) {
 	if s.Err() == nil {
 		t.Error("no error")
 	}
-	off := int64(size)
-	uffdtest.Eventually(t, "the poison", func() bool {
-		if off -= 2 << 20; off <= 0 {
-			t.Fatal("all is served still")
+	var e *memory.AccessError
+	for _, off := range []int64{size / 2, size - 1} {
+		if err := guarded(s, off); !errors.As(err, &e) {
+			t.Errorf("what was missing, at %d: %v, want an AccessError", off, err)
 		}
-		return guarded(s, off) != nil
-	})
+	}
 	check(t, s.Bytes()[:page], 0)
+}
+
+// pagerProcesses are the supervisor's process id and that of its child.
+func pagerProcesses(t *testing.T, s *demand.Served) []int {
+	t.Helper()
+	all := []int{s.Supervisor().Pid}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		text, _ := os.ReadFile(path)
+		_, rest, _ := strings.Cut(string(text), ") ")
+		var parent int
+		if fmt.Sscanf(rest, "%s %d", new(string), &parent); parent == all[0] {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			all = append(all, pid)
+		}
+	}
+	if len(all) != 2 {
+		t.Fatalf("the pager processes are %v", all)
+	}
+	return all
+}
+
+// A terminal sends SIGINT to this process and to the pager's, and a service
+// manager SIGTERM; this one may have something to do still.
+func TestPagerProcessesIgnoreWhatEndsPrograms(t *testing.T) {
+	s := mapServed(t, "good", 4<<20)
+	processes := pagerProcesses(t, s)
+	for _, signal := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
+		for _, pid := range processes {
+			if err := unix.Kill(pid, signal); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	time.Sleep(50 * time.Millisecond)
+	if err := uffdtest.Within(t, "the touch", uffdtest.During(func() error { return guarded(s, 2<<20) })); err != nil || s.Err() != nil {
+		t.Fatal(err, s.Err())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, pid := range processes {
+		if err := unix.Kill(pid, 0); err != unix.ESRCH {
+			t.Errorf("process %d is there still: %v", pid, err)
+		}
+	}
+}
+
+// TestCloseWaitsForThePager closes the memory while the process that serves,
+// which has lost its supervisor and is to poison what is missing, stands still. It
+// must not go on when something else is mapped there.
+func TestCloseWaitsForThePager(t *testing.T) {
+	s := mapServed(t, "good", 1<<20)
+	pager := pagerProcesses(t, s)[1]
+	unix.Kill(pager, unix.SIGSTOP)
+	defer unix.Kill(pager, unix.SIGCONT)
+	s.Supervisor().Kill()
+	closed := uffdtest.During(s.Close)
+	uffdtest.Asleep(t, closed)
+	unix.Kill(pager, unix.SIGCONT)
+	if err := uffdtest.Within(t, "Close", closed); err != nil {
+		t.Error(err)
+	}
 }
 
 func init() {
