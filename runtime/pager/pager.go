@@ -62,8 +62,8 @@ type Config struct {
 	// then.
 	TrackWrites bool
 
-	// Spin is for how long the pager polls for another message before it
-	// sleeps. It burns that much of a processor after every fault, up to all
+	// Spin is for how long after a message the pager polls for another before
+	// it sleeps. It burns that much of a processor after every fault, up to all
 	// of it, and saves the tens of microseconds that waking another CPU
 	// takes. It pays where the pager has a CPU for itself.
 	Spin time.Duration

@@ -182,9 +182,10 @@ func (p *Pager) step(uintptr) bool {
 			}
 			nap := unix.Timespec{Nsec: 20_000}
 			unix.Nanosleep(&nap, nil)
-		case n > 1:
-			// More may have come meanwhile; looking costs less than sleeping.
-		case p.cfg.Spin == 0 || !p.spin(n):
+		case n > 0:
+			// Who was woken has often run already, on this very CPU, and waits
+			// for its next page; looking costs less than sleeping.
+		case p.cfg.Spin == 0 || time.Since(p.seen) >= p.cfg.Spin:
 			return false
 		}
 	}
@@ -195,6 +196,9 @@ func (p *Pager) step(uintptr) bool {
 func (p *Pager) round() int {
 	p.beginRead()
 	n := p.drain()
+	if n > 0 && p.cfg.Spin > 0 {
+		p.seen = time.Now()
+	}
 	if n > 0 || len(p.later) > 0 {
 		p.resolveAll()
 	}
@@ -257,14 +261,4 @@ func (p *Pager) readFailed(err error) {
 		}
 	}
 	p.stop(err)
-}
-
-// spin polls for a message, if that is wanted, and reports whether one came.
-// n is how many the last round had.
-func (p *Pager) spin(n int) bool {
-	now := time.Now()
-	if n > 0 {
-		p.seen = now
-	}
-	return now.Sub(p.seen) < p.cfg.Spin
 }
