@@ -33,7 +33,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	headers := absolute(t, "headers")
-	t.Chdir(dir) // of what is below it, clang tells the path from there
+	t.Chdir(filepath.Dir(dir)) // of what is below it, clang tells the path from there
 	eachCompiler(t, func(t *testing.T, c cc.Compiler) {
 		m, err := cc.Header{Compiler: c, Include: []string{dir, headers}, Name: "described.h"}.Describe()
 		if err != nil {
