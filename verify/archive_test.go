@@ -13,7 +13,6 @@ import (
 
 	"github.com/zuffd/uffd/headers"
 	"github.com/zuffd/uffd/verify/arch"
-	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/claim"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/history"
@@ -142,7 +141,7 @@ func TestTrees(t *testing.T) {
 // TestNewerHeaders: what comes when Debian carries newer headers than ours, and
 // ours no more.
 func TestNewerHeaders(t *testing.T) {
-	c, _ := cc.For("amd64")
+	c, _ := arch.For("amd64")
 	if err := c.Missing(); err != nil {
 		t.Skip(err)
 	}

@@ -33,6 +33,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/btf"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/claim"
@@ -56,7 +57,7 @@ func main() {
 }
 
 func run(ctx context.Context, w io.Writer, install bool) error {
-	if missing := cc.MissingPackages(); install && len(missing) > 0 {
+	if missing := arch.MissingPackages(); install && len(missing) > 0 {
 		fmt.Fprintln(w, debian.InstallLine(missing))
 		if err := debian.Install(ctx, missing); err != nil {
 			fmt.Fprintln(w, "not installed:", err) // the other oracles are asked all the same
@@ -70,7 +71,7 @@ func run(ctx context.Context, w io.Writer, install bool) error {
 	for _, ask := range oracles {
 		answers = append(answers, ask(ctx, ".", all)...)
 	}
-	if missing := cc.MissingPackages(); len(missing) > 0 {
+	if missing := arch.MissingPackages(); len(missing) > 0 {
 		defer fmt.Fprintf(w, "what is missing is Debian's %s: as root, %s\n", strings.Join(missing, " "), debian.InstallLine(missing))
 	}
 	return answers.write(w)

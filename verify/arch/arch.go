@@ -2,6 +2,13 @@
 // called, what compiles for it, and what emulates it.
 package arch
 
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
 // An Arch is one architecture.
 type Arch struct {
 	Go     string // GOARCH
@@ -74,4 +81,48 @@ func Names() []string {
 		names = append(names, a.Go)
 	}
 	return names
+}
+
+// MissingPackages returns the Debian packages of the compilers that cannot be
+// run.
+func MissingPackages() (packages []string) {
+	for _, a := range All {
+		if a.Missing() != nil {
+			packages = append(packages, a.CCPackage)
+		}
+	}
+	return packages
+}
+
+// Missing returns an error with what to install if the compiler cannot be run.
+func (a Arch) Missing() error {
+	if _, err := exec.LookPath(a.CC[0]); err != nil {
+		return fmt.Errorf("%s is not installed (Debian's %s)", a.CC[0], a.CCPackage)
+	}
+	return nil
+}
+
+// Version returns the first line that the compiler says of itself, or its name
+// if it says nothing.
+func (a Arch) Version() string {
+	out, err := a.Compile("", "--version")
+	if err != nil {
+		return a.CC[0]
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
+}
+
+// Compile runs the compiler on a source, which it has for "-", and returns what
+// it prints; what it complains of is the error.
+func (a Arch) Compile(source string, args ...string) ([]byte, error) {
+	cmd := exec.Command(a.CC[0], append(a.CC[1:len(a.CC):len(a.CC)], args...)...)
+	cmd.Stdin = strings.NewReader(source)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", a.CC[0], err, stderr.Bytes())
+	}
+	return out, err
 }

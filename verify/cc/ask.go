@@ -1,3 +1,6 @@
+// Package cc asks C compilers what a header means. A compiler only compiles:
+// the values that it computed, and the types that it saw, are read back from
+// the object file, and nothing foreign is run.
 package cc
 
 import (
@@ -9,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/claim"
 	"github.com/zuffd/uffd/verify/linux"
 	"golang.org/x/sync/errgroup"
@@ -17,13 +21,13 @@ import (
 // Ask asks every compiler what headers/ means, and holds that against what the
 // generator says and against the files, which go/types lays out.
 func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
-	return Each(func(c Compiler) claim.Answer {
+	return Each(func(c arch.Arch) claim.Answer {
 		a := claim.Answer{Kind: "C compilers", Oracle: c.Version(), About: "the generator's model and the files for " + c.Go}
 		if a.Unasked = c.Missing(); a.Unasked != nil {
 			return a
 		}
 		for _, said := range all[c.Go] {
-			truth, err := c.Headers(root, said)
+			truth, err := Headers(root, c, said)
 			if err != nil {
 				a.Unasked = errors.Join(a.Unasked, err)
 				continue
@@ -34,8 +38,8 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 	})
 }
 
-// Headers returns what headers/ means to the compiler.
-func (c Compiler) Headers(root string, said *claim.Claim) (claim.Truth, error) {
+// Headers returns what headers/ means to the compiler of an architecture.
+func Headers(root string, c arch.Arch, said *claim.Claim) (claim.Truth, error) {
 	dir, err := filepath.Abs(filepath.Join(root, "headers"))
 	if err != nil {
 		return claim.Truth{}, err
@@ -63,11 +67,11 @@ func (h Header) Truth(release linux.Release, part *regexp.Regexp) (claim.Truth, 
 }
 
 // Each asks every compiler, as many at a time as there are processors.
-func Each(ask func(c Compiler) claim.Answer) []claim.Answer {
-	answers := make([]claim.Answer, len(Compilers))
+func Each(ask func(c arch.Arch) claim.Answer) []claim.Answer {
+	answers := make([]claim.Answer, len(arch.All))
 	var g errgroup.Group
 	g.SetLimit(runtime.NumCPU())
-	for i, c := range Compilers {
+	for i, c := range arch.All {
 		g.Go(func() error { answers[i] = ask(c); return nil })
 	}
 	g.Wait()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/claim"
 	"github.com/zuffd/uffd/verify/linux"
@@ -34,8 +35,8 @@ func absolute(t *testing.T, dir string) string {
 	return path
 }
 
-func eachCompiler(t *testing.T, test func(t *testing.T, c cc.Compiler)) {
-	for _, c := range cc.Compilers {
+func eachCompiler(t *testing.T, test func(t *testing.T, c arch.Arch)) {
+	for _, c := range arch.All {
 		t.Run(c.Go, func(t *testing.T) {
 			if err := c.Missing(); err != nil {
 				t.Skip(err)
@@ -55,16 +56,16 @@ func TestCompilersAgreeOnHardHeaders(t *testing.T) {
 	}
 	for _, path := range all {
 		t.Run("on "+filepath.Base(path), func(t *testing.T) {
-			eachCompiler(t, func(t *testing.T, c cc.Compiler) { agree(t, c, sysroot, filepath.Base(path)) })
+			eachCompiler(t, func(t *testing.T, c arch.Arch) { agree(t, c, sysroot, filepath.Base(path)) })
 		})
 	}
 }
 
 // agree compares what the generator and a compiler make of a header.
-func agree(t *testing.T, c cc.Compiler, sysroot, header string) {
+func agree(t *testing.T, c arch.Arch, sysroot, header string) {
 	t.Helper()
 	m := generate(t, sysroot, c.Go, header)
-	truth, err := cc.Header{Compiler: c, Include: []string{sysroot}, Name: header}.Truth(linux.Release{}, nil)
+	truth, err := cc.Header{Arch: c, Include: []string{sysroot}, Name: header}.Truth(linux.Release{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,8 +130,8 @@ func TestCompilersTellBitFields(t *testing.T) {
 	os.WriteFile(filepath.Join(dir, "simple.h"), []byte(simpleBits), 0o644)
 	os.Mkdir(filepath.Join(dir, "linux"), 0o755)
 	os.WriteFile(filepath.Join(dir, "linux/ioctl.h"), nil, 0o644)
-	eachCompiler(t, func(t *testing.T, c cc.Compiler) {
-		m, err := cc.Header{Compiler: c, Include: []string{dir}, Name: "bits.h"}.Describe()
+	eachCompiler(t, func(t *testing.T, c arch.Arch) {
+		m, err := cc.Header{Arch: c, Include: []string{dir}, Name: "bits.h"}.Describe()
 		if err != nil {
 			t.Fatal(err)
 		}

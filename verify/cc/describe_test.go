@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 )
 
@@ -34,8 +35,8 @@ func TestDescribe(t *testing.T) {
 	}
 	headers := absolute(t, "headers")
 	t.Chdir(filepath.Dir(dir)) // of what is below it, clang tells the path from there
-	eachCompiler(t, func(t *testing.T, c cc.Compiler) {
-		m, err := cc.Header{Compiler: c, Include: []string{dir, headers}, Name: "described.h"}.Describe()
+	eachCompiler(t, func(t *testing.T, c arch.Arch) {
+		m, err := cc.Header{Arch: c, Include: []string{dir, headers}, Name: "described.h"}.Describe()
 		if err != nil {
 			t.Fatal(err)
 		}

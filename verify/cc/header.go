@@ -11,11 +11,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zuffd/uffd/verify/arch"
 )
 
-// A Header is a header as a compiler reads it.
+// A Header is a header as the compiler of an architecture reads it.
 type Header struct {
-	Compiler
+	arch.Arch
 	Include []string // directories, in order: nothing is looked for elsewhere
 	Name    string   // as included
 }
@@ -45,7 +47,7 @@ func (h Header) run(source string, args ...string) ([]byte, error) {
 		all = append(all, "-isystem", dir)
 	}
 	before := fmt.Sprintf("#include <linux/ioctl.h>\n#include <%s>\n", h.Name)
-	return h.Run(before+source, append(append(all, args...), "-")...)
+	return h.Compile(before+source, append(append(all, args...), "-")...)
 }
 
 // compile returns the object file of the header and a source after it.

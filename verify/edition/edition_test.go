@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/linux"
@@ -63,10 +64,10 @@ func TestAnEditionIsBroughtUp(t *testing.T) {
 			if got := release(t, dir); got != today {
 				t.Errorf("the edition is of %s, want %s", got, today)
 			}
-			for _, arch := range arches {
-				c, ok := cc.For(arch)
+			for _, goarch := range arches {
+				c, ok := arch.For(goarch)
 				if !ok || c.Missing() != nil {
-					t.Logf("no compiler for %s", arch)
+					t.Logf("no compiler for %s", goarch)
 					continue
 				}
 				compare(t, c.CC[0], compiled(t, c, dir), compiled(t, c, filepath.Join(root, "headers")))
@@ -203,7 +204,7 @@ func facts(t *testing.T, sysroot string) map[string]string {
 }
 
 // compiled returns what a C compiler says of headers in a sysroot.
-func compiled(t *testing.T, c cc.Compiler, sysroot string) map[string]string {
+func compiled(t *testing.T, c arch.Arch, sysroot string) map[string]string {
 	t.Helper()
 	sysroot, err := filepath.Abs(sysroot)
 	if err != nil {
@@ -211,7 +212,7 @@ func compiled(t *testing.T, c cc.Compiler, sysroot string) map[string]string {
 	}
 	all := map[string]string{}
 	for _, header := range names {
-		truth, err := cc.Header{Compiler: c, Include: []string{sysroot}, Name: header}.Truth(linux.Release{}, nil)
+		truth, err := cc.Header{Arch: c, Include: []string{sysroot}, Name: header}.Truth(linux.Release{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

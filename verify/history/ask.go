@@ -37,7 +37,7 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 	if err != nil {
 		return []claim.Answer{{Kind: kind, Oracle: "Debian's", About: about, Unasked: err}}
 	}
-	answers := cc.Each(func(c cc.Compiler) claim.Answer {
+	answers := cc.Each(func(c arch.Arch) claim.Answer {
 		a := claim.Answer{Kind: kind, Oracle: c.CC[0] + ", Linux", About: about + ", for " + c.Go}
 		if a.Unasked = c.Missing(); a.Unasked != nil {
 			return a

@@ -121,12 +121,12 @@ var parts = map[string]*regexp.Regexp{
 
 // Truth returns what a header of the tree means to a compiler, as far as ours
 // has it.
-func (t Tree) Truth(c cc.Compiler, header string) (claim.Truth, error) {
-	include, err := t.Include(c.Arch)
+func (t Tree) Truth(c arch.Arch, header string) (claim.Truth, error) {
+	include, err := t.Include(c)
 	if err != nil {
 		return claim.Truth{}, err
 	}
-	truth, err := cc.Header{Compiler: c, Include: include, Name: header}.Truth(t.Linux, parts[header])
+	truth, err := cc.Header{Arch: c, Include: include, Name: header}.Truth(t.Linux, parts[header])
 	if err != nil {
 		err = fmt.Errorf("%s: %w", t.Package, err)
 	}

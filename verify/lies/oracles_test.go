@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/btf"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/claim"
@@ -91,11 +92,11 @@ func oracles(t *testing.T) (all []oracle) {
 }
 
 func compiler(t *testing.T) (oracle, error) {
-	c, _ := cc.For(runtime.GOARCH)
+	c, _ := arch.For(runtime.GOARCH)
 	if err := c.Missing(); err != nil {
 		return oracle{name: "compiler"}, err
 	}
-	truth, err := c.Headers(root, honest(t))
+	truth, err := cc.Headers(root, c, honest(t))
 	return holding("compiler", truth), err
 }
 
@@ -110,7 +111,7 @@ func kernelHeaders(t *testing.T) (edition, others oracle, err error) {
 	if err != nil {
 		return edition, others, err
 	}
-	c, _ := cc.For(runtime.GOARCH)
+	c, _ := arch.For(runtime.GOARCH)
 	if err := c.Missing(); err != nil {
 		return edition, others, err
 	}

@@ -20,7 +20,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/arch"
 )
 
 const path = "gen/internal/cheader/predefined.txt"
@@ -55,7 +55,7 @@ var floating = regexp.MustCompile(`^__(FLT|DBL|LDBL|DEC|FP_FAST|FLOAT_|FLT_|BFLT
 // alike, then each one's own.
 func file() ([]byte, error) {
 	macros := map[string]map[string]string{}
-	for _, c := range cc.Compilers {
+	for _, c := range arch.All {
 		m, err := predefined(c)
 		if err != nil {
 			return nil, err
@@ -90,8 +90,8 @@ func file() ([]byte, error) {
 }
 
 // predefined returns the macros of a compiler, with their parameters.
-func predefined(c cc.Compiler) (map[string]string, error) {
-	out, err := c.Run("", "-dM", "-E", "-xc", "-")
+func predefined(c arch.Arch) (map[string]string, error) {
+	out, err := c.Compile("", "-dM", "-E", "-xc", "-")
 	if err != nil {
 		return nil, err
 	}

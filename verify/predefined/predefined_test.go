@@ -4,11 +4,11 @@ import (
 	"os"
 	"testing"
 
-	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/arch"
 )
 
 func TestTheGeneratorKnowsWhatCompilersDefine(t *testing.T) {
-	for _, c := range cc.Compilers {
+	for _, c := range arch.All {
 		if err := c.Missing(); err != nil {
 			t.Skip(err)
 		}

@@ -27,7 +27,7 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/zuffd/uffd/verify/cc"
+	"github.com/zuffd/uffd/verify/arch"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -95,7 +95,7 @@ var gone = map[string]bool{"5.10 s390x": true}
 
 // sweep judges the headers of one release for one architecture.
 func sweep(release, goarch, gen, scratch string, headers []string) (*outcome, error) {
-	c, ok := cc.For(goarch)
+	c, ok := arch.For(goarch)
 	if !ok {
 		return nil, fmt.Errorf("no such architecture")
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 )
 
@@ -30,7 +31,7 @@ struct s {
 // headerAndModel returns a header, and the generator's model of it.
 func headerAndModel(t *testing.T, goarch string) (cc.Header, *abi.Model) {
 	t.Helper()
-	c, _ := cc.For(goarch)
+	c, _ := arch.For(goarch)
 	if err := c.Missing(); err != nil {
 		t.Skip(err)
 	}
@@ -51,7 +52,7 @@ func headerAndModel(t *testing.T, goarch string) (cc.Header, *abi.Model) {
 	if err := json.Unmarshal(out, &m); err != nil {
 		t.Fatal(err)
 	}
-	return cc.Header{Compiler: c, Include: []string{dir}, Name: "swept.h"}, &m
+	return cc.Header{Arch: c, Include: []string{dir}, Name: "swept.h"}, &m
 }
 
 func TestTheJudgeAgrees(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/history"
@@ -18,7 +19,7 @@ import (
 // A tree is the kernel's headers of one release as a compiler sees them, with
 // its own and the C library's.
 type tree struct {
-	compiler cc.Compiler
+	compiler arch.Arch
 	source   string   // "linux-libc-dev 6.12.117-1"
 	sysroot  string   // the kernel's headers
 	include  []string // all directories that the compiler looks into
@@ -27,7 +28,7 @@ type tree struct {
 // directories are those of the headers that are swept.
 var directories = []string{"linux", "drm", "rdma", "sound", "mtd", "scsi", "xen", "misc", "video", "cxl", "fwctl", "regulator", "asm-generic"}
 
-func openTree(ctx context.Context, release string, c cc.Compiler) (*tree, error) {
+func openTree(ctx context.Context, release string, c arch.Arch) (*tree, error) {
 	cache, err := debian.Open()
 	if err != nil {
 		return nil, err
@@ -36,11 +37,11 @@ func openTree(ctx context.Context, release string, c cc.Compiler) (*tree, error)
 	if err != nil {
 		return nil, err
 	}
-	kernel, err := history.For(ctx, cache, of, c.Arch)
+	kernel, err := history.For(ctx, cache, of, c)
 	if err != nil {
 		return nil, err
 	}
-	include, err := kernel.Include(c.Arch)
+	include, err := kernel.Include(c)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func openTree(ctx context.Context, release string, c cc.Compiler) (*tree, error)
 	if err != nil {
 		return nil, err
 	}
-	builtin, err := c.Run("", "-print-file-name=include")
+	builtin, err := c.Compile("", "-print-file-name=include")
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func openTree(ctx context.Context, release string, c cc.Compiler) (*tree, error)
 
 // header returns a header as the compiler reads it.
 func (t *tree) header(name string) cc.Header {
-	return cc.Header{Compiler: t.compiler, Include: t.include, Name: name}
+	return cc.Header{Arch: t.compiler, Include: t.include, Name: name}
 }
 
 // headers returns the names of the headers to be swept.

@@ -124,11 +124,10 @@ var cflags = regexp.MustCompile(`(?m)^\W*cflags: *(.*)$`)
 
 // links returns an error if static C programs cannot be built for an
 // architecture: for want of a compiler, or of a C library for it.
-func links(ctx context.Context, a arch.Arch) error {
-	cmd := exec.CommandContext(ctx, a.CC[0], append(slices.Clone(a.CC[1:]), "-static", "-xc", "-o", os.DevNull, "-")...)
-	cmd.Stdin = strings.NewReader("int main(void) { return 0; }")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("no C programs for %s, which takes Debian's %s and %s: %w\n%s", a.Go, a.CCPackage, a.LibC, err, out)
+func links(a arch.Arch) error {
+	_, err := a.Compile("int main(void) { return 0; }", "-static", "-xc", "-o", os.DevNull, "-")
+	if err != nil {
+		return fmt.Errorf("no C programs for %s, which takes Debian's %s and %s: %w", a.Go, a.CCPackage, a.LibC, err)
 	}
 	return nil
 }
@@ -140,7 +139,7 @@ func (b *builder) programs(ctx context.Context, goarch string, p testedPackage, 
 	if len(p.sources()) == 0 {
 		return nil
 	}
-	if err := links(ctx, a); err != nil {
+	if err := links(a); err != nil {
 		fmt.Fprintln(b.log, err)
 		return nil
 	}
@@ -182,7 +181,7 @@ func (b *builder) ensure(ctx context.Context, chosen []kernels.Kernel, install b
 			return err
 		}
 		a, _ := arch.For(k.Arch)
-		if install && slices.ContainsFunc(tested, func(p testedPackage) bool { return len(p.sources()) > 0 }) && links(ctx, a) != nil {
+		if install && slices.ContainsFunc(tested, func(p testedPackage) bool { return len(p.sources()) > 0 }) && links(a) != nil {
 			packages[a.CCPackage], packages[a.LibC] = true, true
 		}
 	}
