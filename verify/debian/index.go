@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -16,19 +15,12 @@ func (c *Cache) indexDir(x Index) string {
 	return filepath.Join(c.Dir, "index", x.Suite+"_"+x.Arch)
 }
 
-// nameOf is what the names of suites and architectures are made of; they
-// become file names.
-var nameOf = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*$`)
-
 // complete is the file in an index's directory that says that apt has fetched
 // all of it once.
 const complete = "complete"
 
 // need makes sure that the index is in the cache.
 func (c *Cache) need(ctx context.Context, x Index) error {
-	if !nameOf.MatchString(x.Suite) || !nameOf.MatchString(x.Arch) {
-		return fmt.Errorf("%q, %q: no suite and architecture", x.Suite, x.Arch)
-	}
 	if _, err := os.Stat(filepath.Join(c.indexDir(x), complete)); err != nil {
 		return c.update(ctx, x)
 	}

@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
 // A report is all that one run of the command found.
@@ -40,7 +41,7 @@ func (r *report) write(ctx context.Context, w io.Writer, o *options) error {
 	if o.json != "" {
 		b, err := json.MarshalIndent(r, "", "\t")
 		if err == nil {
-			err = replaceFile(o.json, append(b, '\n'))
+			err = renameio.WriteFile(o.json, append(b, '\n'), 0o644)
 		}
 		if err != nil {
 			return err
@@ -49,7 +50,7 @@ func (r *report) write(ctx context.Context, w io.Writer, o *options) error {
 	if o.results != "" {
 		var b bytes.Buffer
 		r.markdown(&b)
-		if err := replaceFile(o.results, b.Bytes()); err != nil {
+		if err := renameio.WriteFile(o.results, b.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}
@@ -240,18 +241,4 @@ func (r *report) found(w io.Writer) {
 
 func indent(s string) string {
 	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ") + "\n"
-}
-
-// replaceFile writes a file whole, or leaves what was there.
-func replaceFile(name string, content []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".new-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(content)
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), name)
 }
