@@ -117,6 +117,13 @@ func TestAChildInheritsTheState(t *testing.T) {
 				s.want(offsets(0)+" zero zero "+offsets(3*size, 4*size, 5*size, 6*size), "read 0 7")
 				uffdtest.Eventually(t, "news of the child", func() bool { return child.Load() != nil })
 				c := child.Load()
+				defer func() {
+					for _, c := range []*Pager{c, child.Load()} {
+						if c.File() != nil { // nothing could be poisoned
+							c.File().Close()
+						}
+					}
+				}()
 				wantStats(t, c, func(got Stats) bool { return got.Missing != 0 })
 				uffdtest.Eventually(t, "the end of the child's pager", c.hasEnded)
 				// It finds what is in place here, and poison where nothing is.

@@ -229,10 +229,17 @@ func TestNewWantsToKnowWhatIsDoneWithoutPoison(t *testing.T) {
 	if _, err = New(s.file, Config{Regions: s.region(pattern{}), NoPoison: KillProcess}); err == nil || !strings.Contains(err.Error(), "Process") {
 		t.Errorf("New: %v", err)
 	}
+	// A child cannot be killed.
+	if _, err = New(s.file, Config{Regions: s.region(pattern{}), NoPoison: KillProcess, Process: s.pidfd}); err == nil || !strings.Contains(err.Error(), "fork") {
+		t.Errorf("New: %v", err)
+	}
 }
 
+// noChildren are the features with which a process can be killed for what is owed.
+const noChildren = allEvents &^ userfaultfd.FeaturePoison &^ userfaultfd.FeatureEventFork
+
 func TestWithoutPoisonTheProcessIsKilled(t *testing.T) {
-	s := startServed(t, "anonymous", 1, allEvents&^userfaultfd.FeaturePoison, missing)
+	s := startServed(t, "anonymous", 1, noChildren, missing)
 	p, stop := s.serveUntil(Config{
 		Regions: s.region(sourceFunc(func(p []byte, off int64) (int, error) { return 0, io.ErrNoProgress })),
 		Retry:   Retry{Backoff: time.Microsecond}, NoPoison: KillProcess, Process: s.pidfd,
@@ -244,6 +251,37 @@ func TestWithoutPoisonTheProcessIsKilled(t *testing.T) {
 	uffdtest.Eventually(t, "the end of Serve", p.hasEnded)
 	if err := stop(); err != nil {
 		t.Errorf("Serve: %v", err)
+	}
+}
+
+// Who is killed may have shared its memory, and that is still owed.
+func TestWithoutPoisonAProcessIsKilledWhoseMemoryLivesOn(t *testing.T) {
+	s := startServed(t, "anonymous", 2, noChildren, missing)
+	s.hooks.killTime = 500 * time.Millisecond
+	p, stop := s.serveUntil(Config{
+		Regions: s.region(sourceFunc(func(p []byte, off int64) (int, error) { return 0, io.ErrNoProgress })),
+		Retry:   Retry{Backoff: time.Microsecond}, NoPoison: KillProcess, Process: s.pidfd,
+	})
+	share := s.begin("share 1") // reads it when its parent has ended
+	time.Sleep(50 * time.Millisecond)
+	s.begin("read 0 1")
+	if err := s.cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("the process ended with %v, want it killed", err)
+	}
+	if err := stop(); !errors.Is(err, ErrOwed) {
+		t.Errorf("Serve: %v, want ErrOwed", err)
+	}
+	f := p.File()
+	if f == nil {
+		t.Fatal("File is nil: whoever has the memory finds zeros")
+	}
+	page := make([]byte, s.memory.PageSize)
+	pattern{}.ReadAt(page, int64(s.memory.PageSize))
+	if _, err := f.Copy(s.memory.Range.Start+uint64(s.memory.PageSize), page, 0); err != nil {
+		t.Error(err)
+	}
+	if got := s.result(share, "share"); got != "1" {
+		t.Error("the page that is left reads as zeros")
 	}
 }
 

@@ -257,6 +257,7 @@ func (s *served) serveUntil(cfg Config) (*Pager, func() error) {
 	if cfg.NoPoison == 0 && s.file.Features()&userfaultfd.FeaturePoison == 0 {
 		cfg.NoPoison = LeaveWaiting
 	}
+	closeKept(s.t)
 	p, err := New(s.file, cfg)
 	if err != nil {
 		s.t.Fatal(err)
@@ -271,6 +272,19 @@ func (s *served) serveUntil(cfg Config) (*Pager, func() error) {
 	})
 	s.t.Cleanup(func() { once() })
 	return p, once
+}
+
+// closeKept closes, when the test ends, what pagers of children have kept open because
+// nothing could be poisoned.
+func closeKept(t testing.TB) {
+	t.Cleanup(func() {
+		kept.mu.Lock()
+		defer kept.mu.Unlock()
+		for _, f := range kept.files {
+			f.Close()
+		}
+		kept.files = nil
+	})
 }
 
 func (s *served) wait(served <-chan error) error {

@@ -115,6 +115,7 @@ func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Dura
 	if lends {
 		cfg.Regions[0].Source = &oracleLender{oracleSource: source, lent: newLending(int(o.memory.Range.Len))}
 	}
+	closeKept(t)
 	var children atomic.Uint64
 	cfg.Forked = func(c *Pager) { children.Add(1) }
 	p, err := New(o.file, cfg)

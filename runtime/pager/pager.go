@@ -95,7 +95,7 @@ type NoPoison uint8
 // The choices of [Config.NoPoison].
 const (
 	_            NoPoison = iota
-	KillProcess           // SIGKILL, by Config.Process; a child that it has forked has no pidfd here and is left waiting
+	KillProcess           // SIGKILL, by Config.Process; not with userfaultfd.FeatureEventFork, since a child has no pidfd here
 	LeaveWaiting          // its threads wait for ever; Config.Logger and Config.Events tell
 )
 
@@ -180,6 +180,7 @@ type hooks struct {
 	refuse   func(o operation, r userfaultfd.Range) error
 	unsafe   bool   // leave the order rule out
 	stopping func() // it was decided, and the reader is not told yet
+	killTime time.Duration
 }
 
 // New returns a pager that serves the memory that f is of. f belongs to the
@@ -256,6 +257,8 @@ func (c *Config) check(f *userfaultfd.File) error {
 		return errors.New("pager: Config.OnStop is HandOver, and a child of fork(2) has a userfaultfd of its own (userfaultfd.FeatureEventFork), which would be nobody's: it takes Config.Forked")
 	case c.NoPoison == KillProcess && c.Process == nil:
 		return errors.New("pager: Config.NoPoison is KillProcess, which takes Config.Process")
+	case c.NoPoison == KillProcess && f.Features()&userfaultfd.FeatureEventFork != 0 && f.Features()&userfaultfd.FeaturePoison == 0:
+		return errors.New("pager: Config.NoPoison is KillProcess, and nobody tells the pidfd of a child of fork(2) (userfaultfd.FeatureEventFork): set LeaveWaiting, or, if the process does not fork, leave the feature out")
 	}
 	if c.TrackWrites && f.Features()&(userfaultfd.FeaturePagefaultFlagWP|userfaultfd.FeatureWPAsync) == 0 {
 		return errors.New("pager: Config.TrackWrites takes userfaultfd.FeatureWPAsync or FeaturePagefaultFlagWP")

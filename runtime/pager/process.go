@@ -79,17 +79,6 @@ func (p *process) kill() error {
 	return p.control(func(fd int) error { return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) })
 }
 
-// await waits until the process has ended, when its memory is gone, and reports
-// whether it has.
-func (p *process) await(most time.Duration) bool {
-	for end := time.Now().Add(most); !p.ended(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			return false
-		}
-	}
-	return true
-}
-
 func (p *process) control(f func(fd int) error) (err error) {
 	conn, err := p.pidfd.SyscallConn()
 	if err != nil {

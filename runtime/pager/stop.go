@@ -68,7 +68,7 @@ func (p *Pager) letGo(why error) error {
 	switch {
 	case out == gone:
 	case p.stats.unpaid.Load() > 0:
-		if p.cfg.NoPoison != KillProcess || p.process == nil || !p.process.await(10*time.Second) {
+		if p.cfg.NoPoison != KillProcess || !p.awaitKilled() {
 			return p.keep(owed(why))
 		}
 	case out != done:
@@ -79,6 +79,24 @@ func (p *Pager) letGo(why error) error {
 	p.quiesce()
 	p.file.Close()
 	return why
+}
+
+// killTime is how long the end of a process that was killed is waited for.
+const killTime = 10 * time.Second
+
+// awaitKilled waits until the process has ended that was killed, and reports whether
+// it has, and its memory is gone: another process may have that too.
+func (p *Pager) awaitKilled() bool {
+	most := killTime
+	if p.hooks.killTime != 0 {
+		most = p.hooks.killTime
+	}
+	for end := time.Now().Add(most); !p.processEnded(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
 }
 
 func owed(why error) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -189,7 +191,7 @@ func TestTenThousandPagers(t *testing.T) {
 		if _, err := file.Register(m.Range(), missing); err != nil {
 			t.Fatal(err)
 		}
-		p, err := newPager(file, Config{Regions: []Region{{Range: m.Range(), Source: f}}, Process: pidfd, Events: func(Event) {}, NoPoison: LeaveWaiting})
+		p, err := newPager(file, Config{Regions: []Region{{Range: m.Range(), Source: f}}, Process: pidfd, Events: func(Event) {}, NoPoison: LeaveWaiting, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
