@@ -1,15 +1,18 @@
 package pager
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 	"golang.org/x/sys/unix"
 )
 
@@ -207,5 +210,58 @@ func TestRegionsThatAreWrong(t *testing.T) {
 				t.Errorf("New made %+v", p.space)
 			}
 		})
+	}
+}
+
+// mincore(2) tells nobody else what is in memory of a file.
+func TestAnothersFileThatIsNotInThePageCacheIsNotLent(t *testing.T) {
+	f := tempFile(t, 64)
+	if os.Getuid() != 0 {
+		t.Skip("takes root, to own a file that another reads")
+	}
+	if err := errors.Join(f.Chmod(0o444), f.Sync(), unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := uffdtest.Child(t, "lender")
+	cmd.ExtraFiles = []*os.File{f}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch said := string(out); said {
+	case "lent, mincore true":
+		t.Skip("the file system keeps its files in memory")
+	case "not lent":
+	default:
+		t.Errorf("the child says: %s", said)
+	}
+}
+
+func init() {
+	uffdtest.Children["lender"] = func([]string) error {
+		owners, err := MapFile(os.NewFile(3, "file"))
+		if err != nil {
+			return err
+		}
+		resident := owners.Lend(0, os.Getpagesize()) != nil
+		if err := syscall.Setuid(65534); err != nil {
+			return err
+		}
+		m, err := MapFile(os.NewFile(3, "file"))
+		if err != nil {
+			return err
+		}
+		switch page := os.Getpagesize(); {
+		case m.mine:
+			fmt.Print("mincore is trusted")
+		case m.Lend(0, page) == nil:
+			// What is read is in the cache then, and lent, where the file system can tell.
+			fmt.Print("not lent")
+		case resident:
+			fmt.Print("lent, mincore true")
+		default:
+			fmt.Print("lent, though it is not in memory")
+		}
+		return nil
 	}
 }
