@@ -8,6 +8,7 @@ import (
 
 // An Event is something that happened to the served memory.
 type Event struct {
+	Pager *Pager // whose memory it is: the one that New has made, or a child's
 	Kind  EventKind
 	Range userfaultfd.Range
 	To    uint64 // EventRemap: where the range is now
@@ -44,7 +45,11 @@ func (k EventKind) String() string {
 }
 
 func (p *Pager) notify(e Event) {
-	if p.events != nil && !p.events.put(e) {
+	if p.events == nil {
+		return
+	}
+	e.Pager = p
+	if !p.events.put(e) {
 		p.stats.lost.Add(1)
 	}
 }

@@ -70,7 +70,9 @@ type Config struct {
 
 	// Events, if not nil, is told of everything that happens, by a goroutine of
 	// its own: it never delays a fault. If it is too slow, events are lost, and
-	// Stats.EventsLost counts them.
+	// Stats.EventsLost counts them. It is called once at a time, in the order of
+	// what happened to one pager; children of the process have pagers of their
+	// own, and Event.Pager says which it is.
 	Events func(Event)
 
 	// Forked, if not nil, is told of the pager of a child that the process has
@@ -172,6 +174,8 @@ type family struct {
 	mu     sync.Mutex
 	pagers []*Pager // being served
 	ending error    // why no more are
+
+	telling sync.Mutex // held while Config.Events is called
 }
 
 // hooks are for tests.
@@ -184,7 +188,8 @@ type hooks struct {
 }
 
 // New returns a pager that serves the memory that f is of. f belongs to the
-// pager from then on, and is closed by Serve, or given back by [Pager.File];
+// pager from then on, and is closed by Serve, or given back by [Pager.File], as it
+// is of a pager that is not to serve after all ([Pager.Close]);
 // with an error it stays the caller's.
 //
 // The features of f are its opener's choice. Without
@@ -232,7 +237,11 @@ func (p *Pager) init() {
 	p.fetches.init()
 	p.streams.init(p.cfg.Readahead, p.systemPage)
 	if p.cfg.Events != nil {
-		p.events = newQueue(p.cfg.Events)
+		p.events = newQueue(func(e Event) {
+			p.family.telling.Lock()
+			defer p.family.telling.Unlock()
+			p.cfg.Events(e)
+		})
 	}
 }
 
