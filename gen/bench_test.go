@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/zuffd/uffd/gen/internal/cheader"
 	"github.com/zuffd/uffd/gen/internal/golang"
@@ -73,6 +77,55 @@ func BenchmarkDeclarations(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/declaration")
 		})
 	}
+}
+
+// BenchmarkHeaders makes bindings of each of this machine's kernel headers that
+// can be read alone: by a process for each, of which the median and the longest
+// time on a processor are told; and of all in one run. The sweep of verify tells
+// the memory, too.
+func BenchmarkHeaders(b *testing.B) {
+	const sysroot = "/usr/include"
+	command := filepath.Join(b.TempDir(), "gen")
+	if out, err := exec.Command("go", "build", "-o", command, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	all, err := fs.Glob(os.DirFS(sysroot), "linux/*.h")
+	if err != nil || len(all) == 0 {
+		b.Skip("no kernel headers in " + sysroot)
+	}
+	generate := func(args ...string) (*os.ProcessState, error) {
+		cmd := exec.Command(command, append([]string{"-sysroot", sysroot, "-older", "-arch", runtime.GOARCH, "-o", b.TempDir()}, args...)...)
+		err := cmd.Run()
+		return cmd.ProcessState, err
+	}
+	headers := slices.DeleteFunc(all, func(header string) bool {
+		_, err := generate(header)
+		return err != nil
+	})
+	b.Run("a process for each", func(b *testing.B) {
+		var times []time.Duration
+		for b.Loop() {
+			for _, header := range headers {
+				p, err := generate(header)
+				if err != nil {
+					b.Fatal(err)
+				}
+				times = append(times, p.UserTime()+p.SystemTime())
+			}
+		}
+		slices.Sort(times)
+		b.ReportMetric(times[len(times)/2].Seconds()*1e3, "median-ms")
+		b.ReportMetric(times[len(times)-1].Seconds()*1e3, "longest-ms")
+		b.ReportMetric(float64(len(headers)), "headers")
+	})
+	b.Run("one run for all", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := generate(append([]string{"-json"}, headers...)...); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(len(headers)), "headers")
+	})
 }
 
 // godefs asks for what Debian 12's headers have of the structs and requests.

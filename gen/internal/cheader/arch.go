@@ -7,16 +7,19 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/zuffd/uffd/gen/internal/cexpr"
 	"github.com/zuffd/uffd/gen/internal/ctype"
 )
 
 // An arch is how one GOARCH's C compiler introduces itself to the headers.
 type arch struct {
-	name       string // GOARCH
-	kernel     string // the kernel's directory of asm headers, in Debian's uapi tree
-	triplet    string // Debian's multiarch directory
-	predefined string // the text that stands before the headers
+	name       string            // GOARCH
+	kernel     string            // the kernel's directory of asm headers, in Debian's uapi tree
+	triplet    string            // Debian's multiarch directory
+	once       sync.Once         // for what follows
+	predefined map[string]string // macros that the compiler defines by itself
 	types      *ctype.Types
+	conditions *cexpr.Evaluator // of the preprocessor, whose integers are all of 64 bits
 }
 
 // arches are the architectures that Linux, Go and the parser share.
@@ -42,8 +45,9 @@ func Arches() []string {
 }
 
 func lookup(goarch string) (*arch, error) {
-	for _, a := range loaded() {
+	for _, a := range arches {
 		if a.name == goarch {
+			a.once.Do(a.load)
 			return a, nil
 		}
 	}
@@ -56,44 +60,29 @@ func lookup(goarch string) (*arch, error) {
 //go:embed predefined.txt
 var predefined string
 
-// loaded reads the predefined macros into the architectures, once.
-var loaded = sync.OnceValue(func() []*arch {
-	sections := map[string]string{}
-	for _, s := range strings.Split(predefined, "\n[")[1:] {
-		name, lines, _ := strings.Cut(s, "]\n")
-		sections[name] = lines
-	}
-	for _, a := range arches {
-		a.load(sections["common"] + sections[a.name])
-	}
-	return arches
-})
-
 // load takes an architecture's macros, and what they tell of its types.
-func (a *arch) load(lines string) {
-	values := map[string]string{}
-	var b strings.Builder
-	for line := range strings.Lines(lines) {
-		if line = strings.TrimSpace(line); line == "" {
+func (a *arch) load() {
+	a.predefined = make(map[string]string, 512)
+	for _, section := range strings.Split(predefined, "\n[")[1:] {
+		name, lines, _ := strings.Cut(section, "]\n")
+		if name != "common" && name != a.name {
 			continue
 		}
-		name, value, _ := strings.Cut(line, " ")
-		values[name] = value
-		fmt.Fprintf(&b, "#define %s %s\n", name, value)
+		for line := range strings.Lines(lines) {
+			if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name != "" {
+				a.predefined[name] = value
+			}
+		}
 	}
-	// gcc answers this by itself. It has all that headers ask for and that
-	// change a layout.
-	b.WriteString("#define __has_attribute(x) 1\n")
-	a.predefined = b.String()
 	number := func(name string) int64 {
-		n, _ := strconv.ParseInt(values[name], 10, 64)
+		n, _ := strconv.ParseInt(a.predefined[name], 10, 64)
 		return n
 	}
 	m := &ctype.Model{
 		Long:            number("__SIZEOF_LONG__"),
 		Pointer:         number("__SIZEOF_POINTER__"),
 		CharUnsigned:    number("__CHAR_UNSIGNED__") == 1,
-		BigEndian:       values["__BYTE_ORDER__"] == "__ORDER_BIG_ENDIAN__",
+		BigEndian:       a.predefined["__BYTE_ORDER__"] == "__ORDER_BIG_ENDIAN__",
 		LongDouble:      number("__SIZEOF_LONG_DOUBLE__"),
 		LongDoubleAlign: number("__SIZEOF_LONG_DOUBLE__"),
 		Int128:          number("__SIZEOF_INT128__"),
@@ -109,4 +98,7 @@ func (a *arch) load(lines string) {
 		m.PaddingAligns = true
 	}
 	a.types = ctype.New(m)
+	wide := *a.types
+	wide.Int, wide.UInt, wide.Long, wide.ULong = wide.LLong, wide.ULLong, wide.LLong, wide.ULLong
+	a.conditions = &cexpr.Evaluator{Types: &wide}
 }

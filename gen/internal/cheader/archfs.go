@@ -4,86 +4,132 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strings"
-	"time"
+	"sync"
 )
 
-// archFS is a Sysroot as one architecture's preprocessor sees it: the include
-// path is s.name, and every file becomes a source on its way in.
+// archFS is a Sysroot as one architecture sees it. It keeps the headers that
+// were included, since others include them again.
 type archFS struct {
-	s       *Sysroot
-	a       *arch
-	r       *reader
-	sources map[string]*source // by the names that the preprocessor has for them
-	asked   []string           // the macros whose values were asked for, on every other line
-	missing []string           // what was looked for in vain
-	hostile error              // the first file that was refused
-	hasLibc *bool              // whether the sysroot has a C library, once asked
+	s *Sysroot
+	a *arch
+
+	mu       sync.Mutex
+	included map[string]*included // by name
+	hasLibc  func() bool          // whether the sysroot has a C library
 }
 
-func newArchFS(s *Sysroot, a *arch) *archFS {
-	return &archFS{s: s, a: a, r: &reader{}, sources: map[string]*source{}}
+// included is a header, or why there is none.
+type included struct {
+	src   *source
+	found bool
+	err   error
 }
 
-// find returns a header's content, and the name of its file: the sysroot's,
-// or, of the compiler and the C library, this package's own. The compiler's are
-// always ours, the C library's where the sysroot has none of the architecture.
-func (f *archFS) find(header string) (content []byte, name string, err error) {
-	own, ownErr := fs.ReadFile(libc, path.Join("libc", header))
-	if ownErr == nil && (slices.Contains(compilers, header) || !f.libc()) {
-		return own, "<" + header + ">", nil
+// forArch returns the sysroot as an architecture sees it.
+func (s *Sysroot) forArch(a *arch) *archFS {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.views[a]
+	if f == nil {
+		f = &archFS{s: s, a: a, included: map[string]*included{}}
+		f.hasLibc = sync.OnceValue(func() bool {
+			_, _, glibc := s.read(a, "bits/types.h")
+			_, _, musl := s.read(a, "bits/alltypes.h")
+			return glibc == nil || musl == nil
+		})
+		if s.views == nil {
+			s.views = map[*arch]*archFS{}
+		}
+		s.views[a] = f
 	}
-	return f.s.read(f.a, header)
+	return f
 }
 
 // compilers are the headers that come with a compiler, not with a C library.
 var compilers = []string{"stddef.h", "stdbool.h", "stdarg.h", "stdint.h", "limits.h"}
 
-// libc reports whether the sysroot has a C library of the architecture.
-func (f *archFS) libc() bool {
-	if f.hasLibc == nil {
-		_, _, glibc := f.s.read(f.a, "bits/types.h")
-		_, _, musl := f.s.read(f.a, "bits/alltypes.h")
-		has := glibc == nil || musl == nil
-		f.hasLibc = &has
+// find returns a header's content, and the name of its file: the sysroot's,
+// or, of the compiler and the C library, this package's own. The compiler's are
+// always ours, the C library's where the sysroot has none of the architecture.
+func (f *archFS) find(header string) (content []byte, name string, err error) {
+	if own, name := f.own(header); own != nil {
+		return own, name, nil
 	}
-	return *f.hasLibc
+	return f.s.read(f.a, header)
 }
 
-// Open implements fs.FS for the preprocessor, which asks for s.name/header.
-func (f *archFS) Open(name string) (fs.File, error) {
-	src := f.sources[name]
-	if src == nil {
-		header, ok := strings.CutPrefix(name, f.s.name+"/")
-		if !ok {
-			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-		}
-		content, realName, err := f.find(header)
-		if err != nil {
-			f.missing = append(f.missing, header)
-			return nil, err
-		}
-		if src, err = f.r.read(realName, content); err != nil {
-			if f.hostile == nil {
-				f.hostile = err
-			}
-			return nil, err
-		}
-		f.sources[name] = src
+// own returns a header that this package has for the compiler or the C library.
+func (f *archFS) own(header string) (content []byte, name string) {
+	if !fs.ValidPath(header) {
+		return nil, ""
 	}
-	return &memFile{name: path.Base(name), Reader: strings.NewReader(src.text)}, nil
+	own, err := fs.ReadFile(libc, path.Join("libc", header))
+	if err == nil && (slices.Contains(compilers, header) || !f.hasLibc()) {
+		return own, "<" + header + ">"
+	}
+	return nil, ""
 }
 
-// memFile is an open file in memory.
-type memFile struct {
-	name string
-	*strings.Reader
+// include returns a header that another includes.
+func (f *archFS) include(header string) *included {
+	f.mu.Lock()
+	i := f.included[header]
+	f.mu.Unlock()
+	if i != nil {
+		return i
+	}
+	i = new(included)
+	content, name, err := f.find(header)
+	if i.err = err; err == nil {
+		i.found = true
+		i.src, i.err = readSource(name, content, false)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if first := f.included[header]; first != nil {
+		return first // another goroutine was faster, and there is to be one only
+	}
+	f.included[header] = i
+	return i
 }
 
-func (m *memFile) Close() error               { return nil }
-func (m *memFile) Stat() (fs.FileInfo, error) { return m, nil }
-func (m *memFile) Name() string               { return m.name }
-func (m *memFile) Mode() fs.FileMode          { return 0o444 }
-func (m *memFile) ModTime() time.Time         { return time.Time{} }
-func (m *memFile) IsDir() bool                { return false }
-func (m *memFile) Sys() any                   { return nil }
+// includeNext returns the header of that name that stands behind a file in the
+// order of the search.
+func (f *archFS) includeNext(header string, behind *source) *included {
+	_, own := f.own(header)
+	if behind.name != own {
+		return &included{}
+	}
+	content, name, err := f.s.read(f.a, header)
+	i := &included{err: err, found: err == nil}
+	if i.found {
+		i.src, i.err = readSource(name, content, false)
+	}
+	return i
+}
+
+// look returns the header that a file includes, and its name for the others
+// that it includes in quotes.
+func (p *preprocessor) look(name string, quoted, next bool) (header string, _ *included) {
+	now := p.now()
+	if next && now.header == name {
+		return name, p.f.includeNext(name, now.src)
+	}
+	if quoted {
+		beside := path.Join(path.Dir(now.header), name)
+		if i := p.known(beside); i.found {
+			return beside, i
+		}
+	}
+	name = path.Clean(name)
+	return name, p.known(name)
+}
+
+// known returns a header by its name: the one that is preprocessed, if it is
+// that.
+func (p *preprocessor) known(header string) *included {
+	if header == p.header {
+		return &included{src: p.src, found: true}
+	}
+	return p.f.include(header)
+}

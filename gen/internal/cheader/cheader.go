@@ -2,12 +2,13 @@
 // architecture and builds the [abi.Model] of what the header declares.
 //
 // A header passes through the files of this package in this order. sysroot.go
-// and archfs.go find it; source.go splits it into tokens (scanner.go) and
-// prepares it for the preprocessor; preprocess.go and parse.go have
-// modernc.org/cc/v4 preprocess and parse it, in Go, so that no compiler of the
-// host is run and no file outside the sysroot is read; strip.go keeps from the
-// parser what that would not keep for us: attributes, pragmas (pragma.go),
-// assertions. Nothing that the parser thinks of types or values is asked:
+// and archfs.go find it; source.go splits it into lines of tokens (scanner.go).
+// preprocess.go goes through the lines: directive.go obeys directives,
+// condition.go decides those of #if, expand.go expands macros. No compiler of
+// the host is run and no file outside the sysroot is read. strip.go keeps from
+// the parser what that would not keep for us: attributes, pragmas (pragma.go),
+// assertions; parse.go has modernc.org/cc/v4 parse the rest. Nothing that the
+// parser thinks of types or values is asked:
 // declare.go, record.go and enum.go give every declaration its type and layout
 // (package ctype), and every constant expression its value (package cexpr).
 // model.go and macros.go make the model of it, docs.go documents it by the
@@ -82,8 +83,7 @@ func parse(sysroot, docs *Sysroot, a *arch, header string) (m *abi.Model, err er
 // model returns the model of a header without documentation, and the header's
 // comments.
 func model(sysroot *Sysroot, a *arch, header string) (*abi.Model, []comment, error) {
-	files := newArchFS(sysroot, a)
-	u, err := files.preprocess(header)
+	u, err := sysroot.forArch(a).preprocess(header)
 	if err != nil {
 		return nil, nil, err
 	}

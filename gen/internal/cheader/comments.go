@@ -54,8 +54,11 @@ func (c *comments) heading(line int) string {
 	return text
 }
 
-// comment keeps a comment that ends where the scanner is.
+// comment keeps a comment that ends where the scanner is, if any are wanted.
 func (s *scanner) comment(text string, line int, behind bool) {
+	if !s.keep {
+		return
+	}
 	n := len(s.comments)
 	slashes := strings.HasPrefix(text, "//")
 	if slashes && n > 0 && !behind && s.slashes && s.comments[n-1].end == line-1 && !s.comments[n-1].behind {

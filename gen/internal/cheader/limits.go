@@ -7,7 +7,8 @@ import "time"
 const (
 	maxFileSize   = 16 << 20 // bytes
 	maxNesting    = 200      // brackets; the parser recurses, and Go cannot recover from a stack overflow
-	maxExpansion  = 16 << 20 // tokens; see cc.Config.ExpansionLimit
+	maxIncluded   = 1000     // how often a header may be included
+	maxExpansion  = 4 << 20  // tokens that macros become, on the way too
 	parseDeadline = 30 * time.Second
 
 	expansionPerByte = 16 // tokens more for each byte of the header itself

@@ -1,6 +1,7 @@
 package cheader
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 func (b *builder) macroConstants() error {
 	var own []*definition
 	for _, def := range b.macros {
-		if def.file == b.header {
+		if def != nil && def.file == b.header {
 			own = append(own, def)
 		}
 	}
@@ -66,14 +67,18 @@ func (b *builder) isConstant(name string) bool {
 // macro returns the value of a macro, or the reason why it has none.
 func (b *builder) macro(def *definition) (v cexpr.Value, reason string) {
 	switch {
-	case def.name == b.header.guard && def.empty:
+	case def.name == b.header.guard && def.empty():
 		return v, "include guard"
 	case def.function:
 		return v, "function-like"
-	case def.empty:
+	case def.empty():
 		return v, "no value"
-	case def.broken:
+	case def.broken():
 		return v, "no constant expression: it ends in a comma"
+	}
+	if err := b.unit.broken[def.name]; err != nil {
+		_, what, _ := strings.Cut(err.Error(), fmt.Sprintf(":%d: ", def.line))
+		return v, "it does not expand: " + what
 	}
 	tokens := b.values[def.name]
 	if len(tokens) == 0 {

@@ -2,6 +2,7 @@ package cheader
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,7 +86,7 @@ func (d *declarations) expressions() []bool {
 
 // paddingName is what the parser sees as the name of a bit-field of an enum
 // that has none; its place is the colon's.
-const paddingName = markPrefix + "padding"
+const paddingName = ownPrefix + "padding"
 
 // enumBefore reports whether an enum and its tag, if any, stand before a token.
 func (d *declarations) enumBefore(i int) bool {
@@ -112,6 +113,8 @@ func (d *declarations) endOfExpression(at int) int {
 	}
 	return at
 }
+
+var position = regexp.MustCompile(`^(.+?):(\d+):\d+: `)
 
 // explain says where the parser's first error is, which the others follow
 // from.

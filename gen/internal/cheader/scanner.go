@@ -9,11 +9,11 @@ import (
 
 // A piece is a token in its line.
 type piece struct {
-	kind   ctoken.Kind
 	text   string
-	line   int
+	line   int32
+	at     int32 // its offset in the spliced text
+	kind   ctoken.Kind
 	spaced bool // white space stands before it
-	at     int  // its offset in the spliced text
 }
 
 // scanner splits a header's text into lines of pieces.
@@ -25,6 +25,9 @@ type scanner struct {
 	line    int
 	depth   int // of brackets
 
+	block []piece // of which lines are parts
+
+	keep     bool // comments are wanted
 	comments []comment
 	followed bool // what follows the last comment is known
 	slashes  bool // the last comment is of the // kind
@@ -51,6 +54,11 @@ func splice(text string) (spliced string, at []int) {
 // advance moves to an offset and counts the lines on the way.
 func (s *scanner) advance(to int) {
 	s.line += strings.Count(s.text[s.at:to], "\n")
+	s.move(to)
+}
+
+// move moves to an offset, where no line ends on the way.
+func (s *scanner) move(to int) {
 	s.at = to
 	for len(s.splices) > 0 && s.splices[0] <= to {
 		s.splices = s.splices[1:]
@@ -58,32 +66,38 @@ func (s *scanner) advance(to int) {
 	}
 }
 
+// blockSize is how many pieces are allocated at once.
+const blockSize = 512
+
 // next returns the pieces of the next line that has any, or nil at the end. A
 // comment does not end a line.
 func (s *scanner) next() ([]piece, error) {
-	var line []piece
+	start := len(s.block) // of the line
 	spaced := false
 	for s.at < len(s.text) {
-		rest := s.text[s.at:]
-		switch c := rest[0]; {
+		switch c := s.text[s.at]; {
 		case c == '\n':
-			s.advance(s.at + 1)
-			if line != nil {
-				return line, nil
+			s.line++
+			s.move(s.at + 1)
+			if len(s.block) > start {
+				return s.block[start:len(s.block):len(s.block)], nil
 			}
 			continue
 		case c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v':
-			s.advance(s.at + 1)
+			s.move(s.at + 1)
 			spaced = true
 			continue
+		}
+		rest := s.text[s.at:]
+		switch {
 		case strings.HasPrefix(rest, "/*"):
 			end := strings.Index(rest[2:], "*/")
 			if end < 0 {
 				return nil, fmt.Errorf("%s:%d: a comment without an end", s.name, s.line)
 			}
-			start := s.line
+			line := s.line
 			s.advance(s.at + 2 + end + 2)
-			s.comment(rest[:2+end+2], start, line != nil)
+			s.comment(rest[:2+end+2], line, len(s.block) > start)
 			spaced = true
 			continue
 		case strings.HasPrefix(rest, "//"):
@@ -91,27 +105,36 @@ func (s *scanner) next() ([]piece, error) {
 			if end < 0 {
 				end = len(rest)
 			}
-			start := s.line
-			s.advance(s.at + end)
-			s.comment(rest[:end], start, line != nil)
+			line := s.line
+			s.move(s.at + end)
+			s.comment(rest[:end], line, len(s.block) > start)
 			continue
 		}
 		s.follows(s.line)
 		kind, text, n := ctoken.Next(rest)
-		switch text {
-		case "(", "[", "{":
+		switch {
+		case kind == ctoken.Word:
+			if strings.HasPrefix(text, ownPrefix) {
+				return nil, fmt.Errorf("%s:%d: %s: no header may use names that begin with %s", s.name, s.line, text, ownPrefix)
+			}
+		case text == "(" || text == "[" || text == "{":
 			if s.depth++; s.depth > maxNesting {
 				return nil, fmt.Errorf("%s:%d: more than %d levels of brackets", s.name, s.line, maxNesting)
 			}
-		case ")", "]", "}":
+		case text == ")" || text == "]" || text == "}":
 			s.depth = max(s.depth-1, 0)
 		}
-		if kind == ctoken.Word && strings.HasPrefix(text, markPrefix) {
-			return nil, fmt.Errorf("%s:%d: %s: no header may use names that begin with %s", s.name, s.line, text, markPrefix)
+		if len(s.block) == cap(s.block) {
+			line := s.block[start:]
+			s.block = append(make([]piece, 0, blockSize+2*len(line)), line...)
+			start = 0
 		}
-		line = append(line, piece{kind, text, s.line, spaced, s.at})
+		s.block = append(s.block, piece{text, int32(s.line), int32(s.at), kind, spaced})
 		spaced = false
-		s.advance(s.at + n)
+		s.move(s.at + n)
 	}
-	return line, nil
+	if len(s.block) > start {
+		return s.block[start:len(s.block):len(s.block)], nil
+	}
+	return nil, nil
 }

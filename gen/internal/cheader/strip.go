@@ -76,7 +76,7 @@ func (s *stripper) token() error {
 		args := s.in[s.at+1 : end]
 		s.at = end + 1
 		return s.pragma(t, args)
-	case markPrefix + "pragma":
+	case "_Pragma":
 		args, err := s.group()
 		if err != nil || len(args) != 1 || args[0].Kind != ctoken.String {
 			return errorAt(t, "_Pragma without a string")

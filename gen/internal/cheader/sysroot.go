@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // A Sysroot is a tree of headers: linux/, and asm/ for each architecture in
@@ -19,6 +20,9 @@ type Sysroot struct {
 	// uapi is Debian's tree of every architecture's asm headers, beside an
 	// include directory; nil where there is none.
 	uapi fs.FS
+
+	mu    sync.Mutex
+	views map[*arch]*archFS
 }
 
 // OpenSysroot opens a directory of headers. Nothing outside it (and Debian's
