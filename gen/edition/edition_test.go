@@ -345,7 +345,8 @@ func TestWhatAPersonHasToDo(t *testing.T) {
 		{"a constant that is gone from some", "#define THING_SIZE_OLD	(3)", "#ifndef __arm__\n#define THING_SIZE_OLD 3\n#endif", "THING_SIZE_OLD is there on 386,amd64,arm64,loong64,mips64le,ppc64le,riscv64,s390x and not on arm"},
 		{"a type that these headers do not have", "struct thing_old {", "typedef __u16 __be16;\nstruct thing_net { __be16 port; };\nstruct thing_old {", "struct thing_net needs __be16, which these headers do not have"},
 		{"an enumerator made of what these headers do not have", "	THING_STATE_OFF\n", "	THING_STATE_OFF = __CHAR_BIT__\n", "the value of THING_STATE_OFF is made of __CHAR_BIT__"},
-		{"what Go would call the same", "struct thing_old {", "struct thing__old { __u32 a; };\nstruct Thing__old { __u32 a; };\nstruct thing_old {", "the bindings cannot have what"},
+		{"a new struct that is declared before one that Go calls the same", "struct thing_old {", "struct Thing_old { __u32 a; };\nstruct thing_old {", "thing_old is ThingOld_ in Go: ThingOld is Thing_old: it would lose the name that programs know it by; declare the other by hand, behind it"},
+		{"a new constant that takes the name of a struct", "struct thing_old {", "#define ThingOld 1\nstruct thing_old {", "linux/thing.h: thing_old is ThingOld_ in Go: ThingOld is ThingOld: it would lose the name that programs know it by"},
 		{"a struct of some architectures", "struct thing_old { __u32 nothing; };", "struct thing_old { __u32 nothing; };\n#ifdef __mips__\nstruct thing_odd { __u32 odd; };\n#endif", "thing_odd is there on mips64le and not on"},
 		{"a layout by byte order", "struct thing_old { __u32 nothing; };", "struct thing_old {\n#if __BYTE_ORDER__ == 1234\n	__u16 a; __u32 nothing;\n#else\n	__u32 nothing; __u16 a;\n#endif\n};", "struct thing_old needs __BYTE_ORDER__"},
 	} {
@@ -359,6 +360,45 @@ func TestWhatAPersonHasToDo(t *testing.T) {
 				t.Error("the edition was changed")
 			}
 		})
+	}
+}
+
+func TestANewNameThatGoHasAlreadyIsAnotherAndToldOf(t *testing.T) {
+	const (
+		old      = "struct thing_old { __u32 nothing; };\n"
+		clashing = "struct Thing_old { __u32 a; };\nstruct Thing_new { __u32 a; };\nstruct thing_new { __u32 b; };\n"
+	)
+	dir := tree(t, "6.1", header, ours)
+	newer := tree(t, "6.2", header, replaceOnce(t, kernel, old, old+clashing))
+	out, err := bringUp(t, dir, newer, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		header + ": Thing_old is ThingOld_ in Go: ThingOld is thing_old\n",
+		header + ": thing_new is ThingNew_ in Go: ThingNew is Thing_new\n",
+	} {
+		if strings.Count(out, line) != 1 {
+			t.Errorf("it does not say %q once:\n%s", line, out)
+		}
+	}
+	// Once they are there, nobody else takes their names.
+	again := tree(t, "6.3", header, replaceOnce(t, kernel, old, old+clashing+"#define ThingNew_ 1\n"))
+	if _, err := bringUp(t, dir, again, header); err == nil || !strings.Contains(err.Error(), "thing_new is ThingNew__ in Go: ThingNew is Thing_new: it would lose") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTwoHeadersThatGoWouldHaveTheSameNamesOf(t *testing.T) {
+	const other = "linux/other.h"
+	dir := tree(t, "6.1", header, ours, other, "#define OTHER 1\n")
+	newer := tree(t, "6.2", header, kernel, other, "#define OTHER 1\nstruct thing_old_ { char a; };\n#define ThingOld 2\n")
+	_, err := bringUp(t, dir, newer, header, other)
+	if err == nil || !strings.Contains(err.Error(), "linux/thing.h and linux/other.h both declare what is ThingOld in Go") || !strings.Contains(err.Error(), "nothing was written") {
+		t.Errorf("got %v", err)
+	}
+	if read(t, dir, header) != ours || strings.Contains(read(t, dir, other), "ThingOld") {
+		t.Error("the edition was changed")
 	}
 }
 

@@ -29,6 +29,9 @@
 // The result is the tree's interface, on every architecture, or nothing is
 // written: what Edition cannot declare, as a constant that only some
 // architectures have, it names, to be declared by hand before it is run again.
+// A new symbol of which the name in Go is another's gets the name that the
+// command gen gives it, and is told of; but no symbol that was there loses its
+// name to a new one, and no two headers declare one name.
 // Of a header that the edition has only a part of (headers.Parts), the rest is
 // not looked at.
 package main
@@ -46,7 +49,6 @@ import (
 	"strings"
 
 	"github.com/zuffd/uffd/gen/internal/cheader"
-	"github.com/zuffd/uffd/gen/internal/golang"
 	"github.com/zuffd/uffd/gen/internal/replace"
 	"github.com/zuffd/uffd/headers"
 	"github.com/zuffd/uffd/internal/abi"
@@ -108,6 +110,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 		if len(changes) == 0 {
 			fmt.Fprintf(stdout, "%s: the same\n", header)
 		}
+	}
+	if err := e.oneNameEach(f.Args()); err != nil {
+		return fmt.Errorf("%w\nnothing was written", err)
 	}
 	if is != was {
 		e.changed["linux/version.h"] = versionHeader(is)
@@ -184,10 +189,11 @@ func (e *edition) parse(tree *cheader.Sysroot, header string, arches []string) (
 
 // bringUp changes a header to what the tree has, and returns what that is.
 func (e *edition) bringUp(header string, tree *cheader.Sysroot, sysroot string) ([]string, error) {
-	old, err := e.parse(e.sysroot(), header, e.arches)
+	before, err := e.parse(e.sysroot(), header, cheader.Arches())
 	if err != nil {
 		return nil, err
 	}
+	old := only(before, e.arches)
 	new, err := e.parse(tree, header, e.arches)
 	if err != nil {
 		return nil, err
@@ -217,19 +223,14 @@ func (e *edition) bringUp(header string, tree *cheader.Sysroot, sysroot string) 
 	if err != nil {
 		return nil, fmt.Errorf("what %s declares is not understood among these headers: %w", sysroot, err)
 	}
-	for _, m := range got {
-		_, notes, err := golang.Render(m, "uffd")
-		if err != nil {
-			return nil, fmt.Errorf("the bindings cannot have what %s declares: %w", sysroot, err)
-		}
-		for _, n := range notes { // names that are not the rule's are for people to choose
-			return nil, fmt.Errorf("the bindings cannot have what %s declares: %s %s", sysroot, n.Name, n.What)
-		}
+	renamed, err := renamings(header, before, got)
+	if err != nil {
+		return nil, err
 	}
 	if differ := abi.Changes(new, only(got, e.arches)); len(differ) > 0 {
 		return nil, fmt.Errorf("%s cannot be brought up to %s; this is to be changed by hand:\n%s", header, sysroot, strings.Join(differ, "\n"))
 	}
-	return changes, nil
+	return append(changes, renamed...), nil
 }
 
 // only returns the models of some architectures, in their order.

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/printer"
 	"go/token"
+	"maps"
 	"slices"
 )
 
@@ -41,6 +42,13 @@ func Changes(old, new []byte) ([]string, error) {
 	}
 	slices.Sort(lines)
 	return lines, nil
+}
+
+// Names returns the names that a generated file declares, sorted: methods with
+// their type's.
+func Names(src []byte) ([]string, error) {
+	all, err := declarations(src)
+	return slices.Sorted(maps.Keys(all)), err
 }
 
 // declarations returns the text of each declaration without comments, by
