@@ -62,29 +62,10 @@ func TestNothingLeaks(t *testing.T) {
 	for i := range rounds / 10 {
 		round(i) // threads and Go's own memory reach their size
 	}
-	before := resources(t)
+	before := uffdtest.CountResources(t)
 	for i := range rounds {
 		round(i)
 	}
-	after := resources(t)
 	// Go may start a thread or map memory at any time, but not one a round.
-	for what, slack := range map[string]int{"descriptors": 0, "threads": 8, "mappings": 32} {
-		if after[what] > before[what]+slack {
-			t.Errorf("%s: %d before %d rounds, %d after", what, before[what], rounds, after[what])
-		}
-	}
-}
-
-// resources counts what this process has of each kind.
-func resources(t *testing.T) map[string]int {
-	t.Helper()
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return map[string]int{"descriptors": uffdtest.Descriptors(), "threads": len(threads), "mappings": bytes.Count(maps, []byte("\n"))}
+	before.WantNoMore(t, uffdtest.Resources{"goroutines": 8, "descriptors": 0, "threads": 8, "mappings": 32})
 }

@@ -24,16 +24,11 @@ func TestNothingIsLeftOfAPagerThatNeverServed(t *testing.T) {
 		return p
 	}
 	p := closed()
-	before := resources(t)
+	before := uffdtest.CountResources(t)
 	for range 100 {
 		closed()
 	}
-	after := resources(t)
-	for i, what := range []string{"goroutines", "threads", "descriptors", "mappings"} {
-		if after[i] > before[i]+10 {
-			t.Errorf("%d %s before, %d after 100 pagers", before[i], what, after[i])
-		}
-	}
+	before.WantNoMore(t, uffdtest.Resources{"": 10})
 	if err := p.Serve(t.Context()); err == nil {
 		t.Error("a pager that was closed serves")
 	}

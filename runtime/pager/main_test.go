@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -367,25 +366,6 @@ func self(t testing.TB) *os.File {
 	f := os.NewFile(uintptr(fd), "pidfd")
 	t.Cleanup(func() { f.Close() })
 	return f
-}
-
-// resources returns how many goroutines, threads, descriptors and mappings there
-// are.
-func resources(t testing.TB) [4]int {
-	t.Helper()
-	count := func(dir string) int {
-		all, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(all)
-	}
-	time.Sleep(50 * time.Millisecond)
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return [4]int{runtime.NumGoroutine(), count("/proc/self/task"), count("/proc/self/fd"), bytes.Count(maps, []byte("\n"))}
 }
 
 // wantStats waits until a pager's counters are as they should be: the process

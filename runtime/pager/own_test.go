@@ -53,14 +53,12 @@ func TestOwnMemoryIsRefused(t *testing.T) {
 			if _, err := f.Register(m.Range(), userfaultfd.RegisterMissing); err != nil {
 				t.Fatal(err)
 			}
-			before := resources(t)
+			before := uffdtest.CountResources(t)
 			cfg := Config{Regions: []Region{{Range: m.Range(), Source: pattern{}}}, NoPoison: LeaveWaiting}
 			if p, err := New(f, cfg); !errors.Is(err, ErrOwnMemory) {
 				t.Errorf("New: %v, %v, want ErrOwnMemory", p, err)
 			}
-			if after := resources(t); after[2] != before[2] || after[3] > before[3] {
-				t.Errorf("descriptors, mappings: %v before, %v after", before[2:], after[2:])
-			}
+			before.WantNoMore(t, uffdtest.Resources{"goroutines": 10, "threads": 10})
 			if _, err := f.Copy(m.Range().Start, make([]byte, m.Range().Len), 0); err != nil {
 				t.Errorf("it is the caller's still: %v", err)
 			}

@@ -210,16 +210,11 @@ func TestTenThousandPagers(t *testing.T) {
 	for range 20 {
 		round()
 	}
-	before := resources(t)
+	before := uffdtest.CountResources(t)
 	for range n {
 		round()
 	}
-	after := resources(t)
 	// Go may start a thread or map memory at any time, the race detector above
 	// all, but not one a pager.
-	for i, what := range []string{"goroutines", "threads", "descriptors", "mappings"} {
-		if after[i] > before[i]+max(10, n/50) {
-			t.Errorf("%d %s before, %d after %d pagers", before[i], what, after[i], n)
-		}
-	}
+	before.WantNoMore(t, uffdtest.Resources{"": max(10, n/50)})
 }
