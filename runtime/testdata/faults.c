@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "linux/userfaultfd.h"
+#include "descriptor.h"
 
 #define HANDLER 3
 #define DRIVER 4
@@ -44,22 +45,7 @@ static unsigned long page_size;
 
 static void send_descriptor(int fd, const char *text)
 {
-	struct iovec iov = { (void *)text, strlen(text) };
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { { 0 } };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.buf, .msg_controllen = sizeof control.buf,
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	if (sendmsg(HANDLER, &msg, 0) < 0)
+	if (send_descriptor_over(HANDLER, fd, text))
 		DIE("sendmsg");
 }
 
