@@ -191,8 +191,9 @@ func (c cell) disturbUntil(stop <-chan struct{}) {
 }
 
 // matrixVariable says how much of the matrix is run: nothing, a part of it on
-// few pages; "full", all of it on 40,000 pages, which takes the best part of an
-// hour.
+// few pages; "full", all of it on 40,000 pages, which takes hours on two CPUs.
+// -run takes a part of that: its rows, and in each the ways to touch, are
+// subtests.
 const matrixVariable = "UFFD_DEMAND_MATRIX"
 
 // TestMatrix touches memory in every way, under everything that makes paging
@@ -202,20 +203,16 @@ const matrixVariable = "UFFD_DEMAND_MATRIX"
 func TestMatrix(t *testing.T) {
 	open(t, 1, demand.Config{})
 	served := canServe(t)
-	full := os.Getenv(matrixVariable) == "full"
 	procs, disturbs, goroutines, budgets, pages, deadline := []int{1, 2}, []string{"gc"}, []int{4}, []int{1, 64}, 64, time.Minute
+	names := []string{"load", "copy", "equal", "append", "map-key", "string", "sha256", "crc32", "read-at"}
+	full := os.Getenv(matrixVariable) == "full"
 	if full {
 		procs, disturbs, goroutines, budgets, pages, deadline = []int{1, 2, 4}, []string{"", "gc", "memstats"}, []int{1, 4, 64}, []int{1, 4, 64}, 40_000, 10*time.Minute
-	}
-	names := []string{"load", "copy", "equal", "append", "map-key", "string", "sha256", "crc32", "read-at"}
-	servedNames := []string{"load", "copy", "read-at"} // each takes two processes
-	if full {
-		servedNames = names
 	}
 	for _, p := range procs {
 		for _, disturb := range disturbs {
 			for _, preempt := range []string{"0", "1"} {
-				t.Run(fmt.Sprintf("GOMAXPROCS=%d/disturbed by %q/asyncpreemptoff=%s", p, disturb, preempt), func(t *testing.T) {
+				run := func(t *testing.T, child string, budgets []int, names ...string) {
 					var args []string
 					for _, name := range names {
 						for _, g := range goroutines {
@@ -224,24 +221,27 @@ func TestMatrix(t *testing.T) {
 							}
 						}
 					}
-					child := uffdtest.ChildFor(t, deadline, "matrix", args...)
-					child.Env = append(child.Env, "GODEBUG=asyncpreemptoff="+preempt)
-					if err := child.Run(); err != nil {
+					cmd := uffdtest.ChildFor(t, deadline, child, args...)
+					cmd.Env = append(cmd.Env, "GODEBUG=asyncpreemptoff="+preempt)
+					if err := cmd.Run(); err != nil {
 						t.Error(err)
 					}
-					if !served || testing.Short() && (p > 1 || preempt == "1") {
+				}
+				t.Run(fmt.Sprintf("GOMAXPROCS=%d/disturbed by %q/asyncpreemptoff=%s", p, disturb, preempt), func(t *testing.T) {
+					if full {
+						for _, name := range names {
+							t.Run(name, func(t *testing.T) {
+								run(t, "matrix", budgets, name)
+								if served {
+									run(t, "served matrix", []int{1}, name)
+								}
+							})
+						}
 						return
 					}
-					args = nil
-					for _, name := range servedNames {
-						for _, g := range goroutines {
-							args = append(args, cell{touch: name, procs: p, disturb: disturb, goroutines: g, budget: 1, pages: pages}.args()...)
-						}
-					}
-					child = uffdtest.ChildFor(t, deadline, "served matrix", args...)
-					child.Env = append(child.Env, "GODEBUG=asyncpreemptoff="+preempt)
-					if err := child.Run(); err != nil {
-						t.Error(err)
+					run(t, "matrix", budgets, names...)
+					if served && (!testing.Short() || p == 1 && preempt == "0") {
+						run(t, "served matrix", []int{1}, "load", "copy", "read-at") // each takes two processes
 					}
 				})
 			}
