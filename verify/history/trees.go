@@ -26,7 +26,7 @@ var suites = []struct{ name, release string }{
 type Tree struct {
 	Linux   linux.Release
 	Package string // "linux-libc-dev 6.12.117-1"
-	dir     string // holds usr/include
+	sysroot string
 }
 
 // Trees returns the headers of every release that Debian's suites carry, in
@@ -75,10 +75,25 @@ func For(ctx context.Context, cache *debian.Cache, release linux.Release, a arch
 			x.Suite = suite.name
 		}
 	}
-	if release.Before(linux.Release{Major: 6, Minor: 12}) {
-		x.Arch = a.Debian
+	if !release.Before(linux.Release{Major: 6, Minor: 12}) {
+		return open(ctx, cache, x, release)
 	}
-	return open(ctx, cache, x, release)
+	x.Arch = a.Debian
+	all, err := cache.Packages(ctx, debian.Query{Index: x, Name: headers, Version: release.String() + "."})
+	if err != nil {
+		return Tree{}, err
+	}
+	if len(all) > 0 {
+		return open(ctx, cache, x, release)
+	}
+	// An old suite loses architectures. The headers that came with its cross
+	// compilers stay: they are in a package for all.
+	x.Arch = "amd64"
+	e, err := cache.Extract(ctx, debian.Query{Index: x, Name: regexp.MustCompile("^linux-libc-dev-" + a.Debian + "-cross$"), Version: release.String() + "."}, nil)
+	if err != nil {
+		return Tree{}, err
+	}
+	return Tree{release, e.Package.Name + " " + e.Package.Version, filepath.Join(e.Dir, "usr", a.Triple, "include")}, nil
 }
 
 // headers is the name of the package.
@@ -89,26 +104,30 @@ func open(ctx context.Context, cache *debian.Cache, x debian.Index, release linu
 	if err != nil {
 		return Tree{}, err
 	}
-	return Tree{release, e.Package.Name + " " + e.Package.Version, e.Dir}, nil
+	return Tree{release, e.Package.Name + " " + e.Package.Version, filepath.Join(e.Dir, "usr", "include")}, nil
 }
 
 // Sysroot returns the tree's include root, as the generator takes it.
-func (t Tree) Sysroot() string { return filepath.Join(t.dir, "usr", "include") }
+func (t Tree) Sysroot() string { return t.sysroot }
 
 // ErrNoArch is wrapped by the error for a tree that does not have an
 // architecture's headers: before 6.12 a package is for one.
 var ErrNoArch = errors.New("no headers for the architecture")
 
 // Include returns a tree's include directories for an architecture: its asm headers
-// are in a directory for all architectures (since 6.12), or in a multiarch one.
+// are in a directory for all architectures (since 6.12), in a multiarch one, or,
+// of a cross compiler's, among the others.
 func (t Tree) Include(a arch.Arch) ([]string, error) {
 	for _, asm := range []string{
-		filepath.Join(t.dir, "usr", "lib", "linux", "uapi", a.Linux),
-		filepath.Join(t.Sysroot(), a.Triple),
+		filepath.Join(t.sysroot, "..", "lib", "linux", "uapi", a.Linux),
+		filepath.Join(t.sysroot, a.Triple),
 	} {
 		if _, err := os.Stat(filepath.Join(asm, "asm", "ioctl.h")); err == nil {
 			return []string{asm, t.Sysroot()}, nil
 		}
+	}
+	if _, err := os.Stat(filepath.Join(t.sysroot, "asm", "ioctl.h")); err == nil && filepath.Base(filepath.Dir(t.sysroot)) == a.Triple {
+		return []string{t.sysroot}, nil
 	}
 	return nil, fmt.Errorf("%s, %s: %w", t.Package, a.Go, ErrNoArch)
 }

@@ -55,10 +55,6 @@ func run() error {
 	var all []*outcome
 	for _, release := range strings.Split(*releases, ",") {
 		for _, arch := range strings.Split(*arches, ",") {
-			if gone[release+" "+arch] {
-				fmt.Printf("linux %s %s: Debian has no headers of it any more\n", release, arch)
-				continue
-			}
 			o, err := sweep(release, arch, gen, scratch, flag.Args())
 			if err != nil {
 				return fmt.Errorf("linux %s, %s: %w", release, arch, err)
@@ -89,9 +85,6 @@ func each(all []*verdict, f func(v *verdict)) {
 	}
 	g.Wait()
 }
-
-// gone are releases that Debian's mirrors no longer have for an architecture.
-var gone = map[string]bool{"5.10 s390x": true}
 
 // sweep judges the headers of one release for one architecture.
 func sweep(release, goarch, gen, scratch string, headers []string) (*outcome, error) {
