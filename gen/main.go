@@ -82,7 +82,7 @@
 //
 // Names follow golang.org/x/sys/unix: a constant keeps its C name, struct
 // kvm_regs is KvmRegs, its member rip is Rip; a name that begins with an
-// underscore has an X before it. Where two names would be one, the one that Go
+// underscore has an X before it, and $ is an underscore. Where two names would be one, the one that Go
 // takes as it is has it, or else the one that the header declares first, and
 // each other one gets an underscore at its end.
 //

@@ -115,11 +115,16 @@ func (s *stripper) token() error {
 			s.out.pack[len(s.out.tokens)] = s.packs.now
 		}
 		s.braces = s.braces[:len(s.braces)-1]
+	case "#", "##", "@", "\\", "`":
+		return errorAt(t, "a stray %s", t.Text) // the parser would take a # for a directive
 	case ";":
 		if s.previous("{") || s.previous(";") || s.previous("") {
 			s.at++
 			return nil
 		}
+	}
+	if t.Unterminated() {
+		return errorAt(t, "%s has no end", t.Text) // the parser would look for one for ever
 	}
 	s.out.tokens = append(s.out.tokens, t)
 	s.at++

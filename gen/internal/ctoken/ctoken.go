@@ -29,6 +29,29 @@ func (t Token) Is(text string) bool {
 	return t.Text == text && (t.Kind == Word || t.Kind == Mark)
 }
 
+// Unterminated reports whether t is a string or a character constant that its
+// line ends before it does.
+func (t Token) Unterminated() bool {
+	if t.Kind != String && t.Kind != Char {
+		return false
+	}
+	return !closes(t.Text[strings.IndexAny(t.Text, `"'`):])
+}
+
+// closes reports whether a literal ends in what it begins with, and that is no
+// part of an escape.
+func closes(literal string) bool {
+	for i := 1; i < len(literal); i++ {
+		switch literal[i] {
+		case '\\':
+			i++
+		case literal[0]:
+			return i == len(literal)-1
+		}
+	}
+	return false
+}
+
 // Join returns the texts of tokens with a space between them.
 func Join(tokens []Token) string {
 	var b strings.Builder

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"go/token"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/zuffd/uffd/internal/abi"
 )
@@ -134,6 +136,7 @@ func camelPath(parts []string) string {
 // camel turns "uffdio_poison" into "UffdioPoison". An empty word between
 // underscores is kept as one, so that a_b and a__b stay apart.
 func camel(s string) string {
+	s = letters(s)
 	var b strings.Builder
 	if strings.HasPrefix(s, "_") {
 		b.WriteString("X_")
@@ -146,25 +149,48 @@ func camel(s string) string {
 		case i > 0 && isDigit(word[0]) && endsInDigit(b.String()):
 			b.WriteString("_" + word)
 		default:
-			b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+			b.WriteString(capital(word))
 		}
 	}
 	s = b.String()
-	if s != "" && isDigit(s[0]) {
-		s = "N" + s
+	switch {
+	case s != "" && isDigit(s[0]):
+		return "N" + s
+	case s != "" && !token.IsExported(s):
+		return "X" + s
 	}
 	return s
 }
 
 // exported turns a member's or constant's C name into an exported Go one.
 func exported(s string) string {
+	s = letters(s)
 	switch {
 	case s == "":
 		return ""
 	case s[0] == '_' || isDigit(s[0]):
 		return "X" + s
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	if s = capital(s); !token.IsExported(s) {
+		return "X" + s // of a script without capitals
+	}
+	return s
+}
+
+// letters puts an underscore in the place of what no name in Go has: $.
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+// capital returns a word with its first letter in upper case.
+func capital(word string) string {
+	first, n := utf8.DecodeRuneInString(word)
+	return string(unicode.ToUpper(first)) + word[n:]
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
