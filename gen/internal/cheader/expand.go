@@ -19,6 +19,14 @@ type token struct {
 type hideSet struct {
 	name string
 	rest *hideSet
+	size int
+}
+
+func (h *hideSet) len() int {
+	if h == nil {
+		return 0
+	}
+	return h.size
 }
 
 func (h *hideSet) has(name string) bool {
@@ -34,7 +42,7 @@ func (h *hideSet) add(name string) *hideSet {
 	if h.has(name) {
 		return h
 	}
-	return &hideSet{name, h}
+	return &hideSet{name, h, h.len() + 1}
 }
 
 // and returns what is in both.
@@ -44,7 +52,7 @@ func (h *hideSet) and(other *hideSet) (both *hideSet) {
 	}
 	for ; h != nil; h = h.rest {
 		if other.has(h.name) {
-			both = &hideSet{h.name, both}
+			both = &hideSet{h.name, both, both.len() + 1}
 		}
 	}
 	return both
@@ -235,7 +243,7 @@ func (p *preprocessor) counted(m *definition, args [][]token, at, close token) (
 // substitute returns a macro's body with its arguments in it, at the place
 // where it was invoked.
 func (p *preprocessor) substitute(m *definition, args [][]token, hidden *hideSet, at token) ([]token, error) {
-	if err := p.spend(at, len(m.body)+1); err != nil {
+	if err := p.spend(at, len(m.body)+hidden.len()); err != nil {
 		return nil, err
 	}
 	out := make([]token, 0, len(m.body))
@@ -341,6 +349,9 @@ func glue(left, right, at token) (token, error) {
 	}
 	if right.Text == "" {
 		return left, nil
+	}
+	if left.Text == stringized || right.Text == stringized {
+		return token{ctoken.Token{Kind: ctoken.Word, Text: stringized}, nil}, nil // L ## #x
 	}
 	text := left.Text + right.Text
 	kind, whole, n := ctoken.Next(text)

@@ -66,6 +66,7 @@ func TestPreprocessorAgreesWithGCC(t *testing.T) {
 		{"redefinition", "#define A 1\nA\n#undef A\nA\n#define A 2\nA\n"},
 		{"a name that is no parameter", "#define f (x) 1\nf\n"},
 		{"comments and splices", "#define A 1 /* ) */ + /*\n*/ 2 // 3 \\\n4\nA A\\\nB \"/*\" '/*'\n#/**/define\\\n B(x) x \\\n x\nB(1)\n"},
+		{"splices with white space before the end of the line", "#define A 1 + \\  \n 2 \\\t\r\n + 3\nA\n__LINE__ \"\\n\\\"\" x\\ \ny\n"},
 		{"the line", "__LINE__\n\n__LINE__ __COUNTER__ __COUNTER__ __INCLUDE_LEVEL__\n"},
 		{"a directive that says nothing", "#\n# /* nothing */\n# 5\n#line 7\na\n"},
 		{"a macro at the end of a file", "#define f(x) [x]\n#include <end.h>\n(1)\n"},

@@ -34,21 +34,29 @@ type scanner struct {
 }
 
 // splice removes every backslash at the end of a line together with its end.
+// White space may stand between them, as gcc has it.
 func splice(text string) (spliced string, at []int) {
-	if !strings.Contains(text, "\\\n") {
-		return text, nil
-	}
 	var b strings.Builder
-	for {
-		i := strings.Index(text, "\\\n")
+	for from := 0; ; {
+		i := strings.IndexByte(text[from:], '\\')
 		if i < 0 {
-			b.WriteString(text)
-			return b.String(), at
+			break
+		}
+		i += from
+		rest := strings.TrimLeft(text[i+1:], " \t\r\f\v")
+		if !strings.HasPrefix(rest, "\n") {
+			from = i + 1
+			continue
 		}
 		b.WriteString(text[:i])
 		at = append(at, b.Len())
-		text = text[i+2:]
+		text, from = rest[1:], 0
 	}
+	if at == nil {
+		return text, nil
+	}
+	b.WriteString(text)
+	return b.String(), at
 }
 
 // advance moves to an offset and counts the lines on the way.
