@@ -139,7 +139,7 @@ func BenchmarkPopulate(b *testing.B) {
 			startBench(b, []string{"populate", test.operation}, null, its)
 			c := &benchProcess{driver: uffdtest.FileConn(b, driver)}
 			var took [2][]float64
-			for b.Loop() {
+			round := func() {
 				begin := time.Now()
 				if err := p.Populate(b.Context()); err != nil {
 					b.Fatal(err)
@@ -150,6 +150,15 @@ func BenchmarkPopulate(b *testing.B) {
 				p.space.remove(userfaultfd.Range{Start: 0, Len: ^uint64(0)})
 				p.order.endRead()
 				took[1] = append(took[1], c.ask(b, size>>20)[0])
+			}
+			// Memory that the machine has not used for long costs whoever comes
+			// first; and a second has room for one round, which is no median.
+			round()
+			took = [2][]float64{}
+			for b.Loop() {
+				for range 5 {
+					round()
+				}
 			}
 			b.ReportMetric(uffdtest.Median(took[1])/uffdtest.Median(took[0]), "rate-to-C(min-0.95)")
 			b.ReportMetric(size/uffdtest.Median(took[0]), "GB/s")
