@@ -16,6 +16,7 @@ func (p *Pager) apply(m *userfaultfd.Msg) {
 	case userfaultfd.EventUnmap:
 		r := m.Unmap()
 		p.space.unmap(r)
+		p.unmapped(r)
 		p.wake(r)
 		p.stats.unmaps.Add(1)
 		p.notify(Event{Kind: EventUnmap, Range: r})

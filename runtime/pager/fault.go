@@ -59,7 +59,7 @@ func (p *Pager) resolve(f fault) {
 		return
 	}
 	switch {
-	case len(p.space.moves) > 0 && p.space.moves.doubtful(f.addr):
+	case len(p.space.moves) > 0 && p.kernel < countsEvents && p.space.moves.doubtful(f.addr):
 		p.settle(f, s, changing, nil)
 	case f.flags&userfaultfd.PagefaultWP != 0:
 		p.settle(f, s, p.unprotect(s, f.addr, false), nil)
@@ -204,6 +204,10 @@ func (p *Pager) cannot(f fault, s *segment, page int, cause error) {
 // may be that a mapping was moved and the message of it has not come; nothing can
 // be installed until then.
 func (p *Pager) outside(f fault) {
+	if len(p.space.shares) > 0 || p.mayBeMoving(f.addr) {
+		p.settle(f, nil, changing, nil)
+		return
+	}
 	p.stats.outside.Add(1)
 	var out outcome
 	var err error
@@ -236,7 +240,7 @@ func (p *Pager) payOutside(f fault, s *segment) (out outcome, err error) {
 	case f.flags&userfaultfd.PagefaultMinor != 0:
 		_, out, err = p.put(opContinue, s, 0, 1, nil)
 		return out, err
-	case p.cfg.ZeroOutside:
+	case p.cfg.ZeroOutside && !p.space.isStrange(f.addr):
 		_, out, err = p.put(opZero, s, 0, 1, nil)
 		return out, err
 	}

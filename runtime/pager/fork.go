@@ -1,7 +1,9 @@
 package pager
 
 import (
+	"slices"
 	"sync"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 )
@@ -18,7 +20,7 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 	}
 	c := &Pager{
 		file: file, cfg: p.cfg, log: p.log, systemPage: p.systemPage, pageSizes: p.pageSizes,
-		order: new(order), family: p.family,
+		order: new(order), family: p.family, kernel: p.kernel,
 		space: p.space.clone(),
 		msgs:  make([]userfaultfd.Msg, len(p.msgs)),
 	}
@@ -32,20 +34,37 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 	c.hooks = p.hooks
 	c.serving.Store(true)
 	p.notify(Event{Kind: EventFork})
-	if p.cfg.Forked != nil {
-		p.family.wg.Go(func() { p.cfg.Forked(c) })
+	if p.unborn = append(p.unborn, c); p.isSettled() {
+		p.bear()
 	}
-	// Not from here: the family's lock is not to be waited for under the
-	// order's.
-	p.family.wg.Go(func() {
-		p.family.join(c)
-		if err := c.serve(); err != nil {
-			p.log.Error("pager: serving the child of a fork", "error", err)
-			if c.File() != nil && p.cfg.Forked == nil {
-				keepOpen(c.File())
-			}
+}
+
+// isSettled reports whether there is no move of which a child of a fork may have to
+// learn that it was shorter, by messages to its parent.
+func (p *Pager) isSettled() bool {
+	return !slices.ContainsFunc(p.space.moves, func(m move) bool { return time.Since(m.when) < longestDoubt })
+}
+
+// bear has the children served whose space is no longer in doubt.
+func (p *Pager) bear() {
+	for _, c := range p.unborn {
+		c.space.moves = nil
+		if p.cfg.Forked != nil {
+			p.family.wg.Go(func() { p.cfg.Forked(c) })
 		}
-	})
+		// Not from here: the family's lock is not to be waited for under the
+		// order's.
+		p.family.wg.Go(func() {
+			p.family.join(c)
+			if err := c.serve(); err != nil {
+				p.log.Error("pager: serving the child of a fork", "error", err)
+				if c.File() != nil && p.cfg.Forked == nil {
+					keepOpen(c.File())
+				}
+			}
+		})
+	}
+	p.unborn = nil
 }
 
 // kept are userfaultfds of children that nobody knows of and that are owed

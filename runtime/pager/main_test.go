@@ -71,6 +71,7 @@ type served struct {
 	memfd  int    // its number there, -1 if there is none
 	pidfd  *os.File
 	hooks  hooks // of its pager
+	old    bool  // its pager takes the kernel for one whose REMAPs tell a wrong length
 
 	mu      sync.Mutex
 	tag     int
@@ -230,6 +231,15 @@ func (s *served) want(want, format string, args ...any) {
 	}
 }
 
+// address returns where a page is.
+func (s *served) address(page int) (at uint64) {
+	s.t.Helper()
+	if _, err := fmt.Sscan(s.do("where %d", page), &at); err != nil {
+		s.t.Fatal(err)
+	}
+	return at
+}
+
 // offsets returns what reading pages with these contents is answered with.
 func offsets(all ...int) string {
 	var b strings.Builder
@@ -262,6 +272,9 @@ func (s *served) serveUntil(cfg Config) (*Pager, func() error) {
 		s.t.Fatal(err)
 	}
 	p.hooks = s.hooks
+	if s.old && p.kernel == tellsLengths {
+		p.kernel, p.space.exact = countsEvents, false
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- p.Serve(ctx) }()
@@ -282,7 +295,6 @@ func closeKept(t testing.TB) {
 		for _, f := range kept.files {
 			f.Close()
 		}
-		kept.files = nil
 	})
 }
 

@@ -18,8 +18,13 @@ import (
 // of the rest. Others' messages may come in between. So a move is remembered with
 // the space before it and what was said since, and when it is seen to have been a
 // shorter one, it is done again. Until then the kernel refuses every install, for it
-// owes events, but it forgets that before Linux 5.16: so a fault where the tail came
-// over something waits for the UNMAPs, or for a moment.
+// owes events: who is not refused knows that they were all read, and that no UNMAP
+// comes, as after MREMAP_DONTUNMAP. Before Linux 5.16 the kernel forgets that: so a
+// fault where the tail came over something waits for the UNMAPs, or for a moment,
+// and what was moved by MREMAP_DONTUNMAP is mistaken for a shorter move if of where
+// it was exactly the tail is unmapped, and then exactly the rest.
+//
+// Without userfaultfd.FeatureEventUnmap none of that can be seen.
 type moves []move
 
 type move struct {
@@ -86,7 +91,7 @@ func (all moves) shrunk(r userfaultfd.Range) int {
 // UNMAPs may mean.
 func (m *move) cameBack() bool {
 	return slices.ContainsFunc(m.since, func(c change) bool {
-		return c.kind == userfaultfd.EventRemap && c.to < m.From+m.Len && m.From < c.to+c.r.Len
+		return c.kind == userfaultfd.EventRemap && c.to < m.From+m.Len && m.From < c.to+max(c.r.Len, 1)
 	})
 }
 
@@ -98,7 +103,7 @@ func (all moves) doubtful(addr uint64) bool {
 			return false
 		}
 		was := sort.Search(len(m.segments), func(i int) bool { return m.segments[i].end > addr })
-		return was < len(m.segments) && m.segments[was].start <= addr && !m.segments[was].b.vacant
+		return was < len(m.segments) && m.segments[was].start <= addr && !m.segments[was].b.isLeft()
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 )
 
 // Up to Linux 6.16 the message of a mremap(2) that moves and shrinks tells the length
@@ -150,5 +151,69 @@ func TestSpaceFollowsMovesThatShrink(t *testing.T) {
 				t.Fatalf("seed %d: page %d is %v", seed, want.page, b.states.get(want.page))
 			}
 		}
+	}
+}
+
+// After MREMAP_DONTUNMAP nothing needs to be unmapped where the memory was; if its tail
+// is, and then the rest, that is no message of a shorter move.
+func TestMemoryIsUnmappedInTwoPartsWhereOtherMemoryWasMovedAwayFrom(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		s := startServed(t, "anonymous", 8, allEvents, missing)
+		s.old = old
+		size := s.memory.PageSize
+		p := s.serve(Config{Regions: s.region(pattern{})})
+		if p.kernel == forgetsEvents {
+			t.Skip("the kernel forgets that it owes events (Linux 5.16)")
+		}
+		s.want("ok", "move_keep 0 4")
+		s.want("0", "read 8 1")
+		uffdtest.Eventually(t, "the end of doubts", func() bool {
+			p.order.beginInstall()
+			defer p.order.endInstall()
+			return len(p.space.moves) == 0
+		})
+		s.want("ok", "unmap 2 2")
+		s.want("ok", "unmap 0 2")
+		s.want(offsets(0, size, 2*size, 3*size), "read 8 4")
+		s.want(offsets(4*size), "read 4 1")
+	}
+}
+
+// A child that was forked between the messages of a move has heard none of the UNMAPs.
+func TestAChildThatIsForkedInTheMidstOfAMoveThatShrinks(t *testing.T) {
+	const start = 1 << 20
+	p := &Pager{systemPage: modelSize, file: new(userfaultfd.File)}
+	for i := range 2 {
+		p.space.insert(segment{start + uint64(i)*8*modelSize, start + uint64(i+1)*8*modelSize, &backing{pageSize: modelSize, region: i, states: newStates(8)}, 0})
+	}
+	tell := func(event userfaultfd.Event, a, b, c uint64) {
+		m := messageOf(message(event, a, b, c))
+		p.apply(&m)
+	}
+	tell(userfaultfd.EventUnmap, start+8*modelSize, start+9*modelSize, 0)
+	tell(userfaultfd.EventRemap, start, start+8*modelSize, 4*modelSize) // one page of it, in truth
+	if p.isSettled() {
+		t.Fatal("a child would be served")
+	}
+	child := &Pager{space: p.space.clone()}
+	p.unborn = append(p.unborn, child)
+	tell(userfaultfd.EventUnmap, start+modelSize, start+4*modelSize, 0)
+	tell(userfaultfd.EventRemove, start+12*modelSize, start+13*modelSize, 0) // of the parent
+	tell(userfaultfd.EventUnmap, start, start+modelSize, 0)
+	for i := range uint64(8) {
+		at := start + (8+i)*modelSize
+		mine, its := p.space.find(at), child.space.find(at)
+		if mine.b.region != its.b.region || mine.pageOf(at) != its.pageOf(at) {
+			t.Errorf("page %d is of region %d, and in the child of region %d", i, mine.b.region, its.b.region)
+		}
+		if want := min(i, 1); uint64(mine.b.region) != want {
+			t.Errorf("page %d is of region %d, want %d", i, mine.b.region, want)
+		}
+		if mine.b == its.b {
+			t.Errorf("page %d has the same state in both", i)
+		}
+	}
+	if s := child.space.find(start + 12*modelSize); s.b.states.get(4) != Untouched {
+		t.Error("what the parent has discarded the child has too")
 	}
 }

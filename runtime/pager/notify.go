@@ -23,7 +23,7 @@ const (
 	EventFailed EventKind = iota + 1 // a page cannot be had: it is poisoned, or what Config.NoPoison says
 	EventRemove                      // the process discarded memory
 	EventUnmap                       // it unmapped memory
-	EventRemap                       // it moved memory
+	EventRemap                       // it moved memory; a range of no bytes is mapped at To once more
 	EventFork                        // it forked
 )
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/sys"
 )
 
 // A Config says what a pager serves, and how. The zero values of all but
@@ -53,7 +54,13 @@ type Config struct {
 
 	// ZeroOutside makes memory that is registered but in no region read as
 	// zeros, instead of being poisoned. It is for processes that grow memory by
-	// mremap(2).
+	// mremap(2). Memory that may be a region's file, mapped once more (mremap(2) of
+	// no bytes), is poisoned still if nobody can tell what it is.
+	//
+	// Before Linux 5.16 a thread may fault in memory that another one has just
+	// moved there, before the message of that can be read, and it finds zeros or
+	// SIGBUS: the kernel forgets that it owes events as soon as one of any other is
+	// read.
 	ZeroOutside bool
 
 	// TrackWrites installs every page write-protected, for [Pager.Written]. The
@@ -115,8 +122,8 @@ const (
 	// HandOver leaves everything as it is, and the userfaultfd open: see
 	// [Pager.File]. Children of the process have their own, of the pagers that
 	// Config.Forked was told of: it takes that, with
-	// userfaultfd.FeatureEventFork. What is not kept is closed by the collector,
-	// and its threads find zeros.
+	// userfaultfd.FeatureEventFork. What is not taken there stays open until the
+	// child has ended, and its threads wait.
 	HandOver
 )
 
@@ -134,12 +141,16 @@ type Pager struct {
 	order *order
 	space space
 
+	kernel kernel
+
 	// The reader's own.
 	msgs      []userfaultfd.Msg
 	faults    []fault // read and not yet looked at
 	later     []fault // set aside, because the address space changes
 	spare     []fault // room for later
 	paid      []userfaultfd.Range
+	unborn    []*Pager  // of children of forks, whose space is in doubt
+	vacated   []vacated // what was unmapped just now
 	backoff   time.Duration
 	timed     bool      // a deadline is set for what was set aside
 	seen      time.Time // when a message was read last
@@ -195,7 +206,9 @@ type hooks struct {
 // The features of f are its opener's choice. Without
 // userfaultfd.FeatureEventRemove, a page that the process discards before it was
 // served gets its old content, and without the other events the pager knows
-// nothing of munmap(2), mremap(2) and fork(2).
+// nothing of munmap(2), mremap(2) and fork(2). Before Linux 6.17,
+// userfaultfd.FeatureEventRemap takes userfaultfd.FeatureEventUnmap too, where a
+// mremap(2) may move memory and shrink it: the one tells what is wrong in the other.
 //
 // A userfaultfd of this process's own memory is [ErrOwnMemory].
 func New(f *userfaultfd.File, cfg Config) (*Pager, error) {
@@ -209,9 +222,10 @@ func New(f *userfaultfd.File, cfg Config) (*Pager, error) {
 func newPager(f *userfaultfd.File, cfg Config) (*Pager, error) {
 	p := &Pager{
 		file: f, cfg: cfg, log: newJournal(cfg.Logger), systemPage: os.Getpagesize(),
-		order: new(order), family: new(family),
+		order: new(order), family: new(family), kernel: kernelOf(sys.Release()),
 		msgs: make([]userfaultfd.Msg, 64),
 	}
+	p.space.exact = p.kernel >= tellsLengths
 	if err := p.cfg.check(f); err != nil {
 		return nil, err
 	}

@@ -77,8 +77,9 @@ type backing struct {
 	pageSize uint64
 	shared   bool
 	refetch  bool
-	huge     bool // hugetlb: there is no ZEROPAGE
-	vacant   bool // memory was moved away from here: zeros, whose states nobody keeps
+	huge     bool     // hugetlb: there is no ZEROPAGE
+	vacant   bool     // memory was moved away from here: zeros, whose states nobody keeps
+	left     *backing // shared memory was moved away from here: this is still there, and has all of it
 	states   states
 	recorder *Recorder
 	asked    bitmap // pages that were asked for, if anybody wants to know
@@ -99,6 +100,27 @@ func newBacking(n int, r *Region, c *content) *backing {
 	}
 	return b
 }
+
+// leave returns what is where b was moved away from.
+func (b *backing) leave() *backing {
+	if !b.shared || b.vacant {
+		return &backing{region: -1, pageSize: b.pageSize, huge: b.huge, vacant: true}
+	}
+	left := *b
+	left.left = b.moved()
+	return &left
+}
+
+// moved returns what is where b was moved to.
+func (b *backing) moved() *backing {
+	if b.left != nil {
+		return b.left
+	}
+	return b
+}
+
+// isLeft reports whether memory was moved away from where b is.
+func (b *backing) isLeft() bool { return b.vacant || b.left != nil }
 
 // offset returns where in the source a page is.
 func (b *backing) offset(page int) int64 { return b.base + int64(page)*int64(b.pageSize) }

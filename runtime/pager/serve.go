@@ -131,7 +131,7 @@ func (p *Pager) loop() {
 	step := p.step // bound once: a wait does not allocate
 	for {
 		var deadline time.Time
-		p.timed = len(p.later) > 0 || p.unread
+		p.timed = p.isPending()
 		switch {
 		case p.timed:
 			p.backoff = min(max(2*p.backoff, time.Millisecond), 10*time.Millisecond)
@@ -164,6 +164,12 @@ func (p *Pager) tick() {
 	}
 }
 
+// isPending reports whether there is something to look at again without a message.
+func (p *Pager) isPending() bool {
+	return len(p.later) > 0 || p.unread || len(p.space.shares) > 0 || len(p.unborn) > 0 ||
+		len(p.space.moves) > 0 && p.kernel >= countsEvents
+}
+
 // step is called when there may be messages. It returns true for the loop to
 // set a deadline or to end.
 func (p *Pager) step(uintptr) bool {
@@ -175,7 +181,7 @@ func (p *Pager) step(uintptr) bool {
 			return true
 		case p.unread:
 			return !p.timed
-		case len(p.later) > 0:
+		case p.isPending():
 			// The thread whose event was read needs a moment to run.
 			if naps++; naps > 4 {
 				return !p.timed
@@ -221,6 +227,9 @@ func (p *Pager) endRead() {
 // drain reads until there is no message, applies events, and puts faults aside.
 func (p *Pager) drain() (n int) {
 	p.unread = false
+	if len(p.space.moves) > 0 && p.kernel >= countsEvents && !p.owesEvents() {
+		p.space.moves = nil // and no UNMAP comes
+	}
 	// Of a fork, what the read has not got may still be there: it takes a
 	// descriptor that was not to be had.
 	forks := p.file.Features()&userfaultfd.FeatureEventFork != 0
@@ -243,6 +252,12 @@ func (p *Pager) drain() (n int) {
 		if got == 0 || got < len(p.msgs) && !forks {
 			break
 		}
+	}
+	if len(p.space.shares) > 0 {
+		p.lengthen()
+	}
+	if len(p.unborn) > 0 && p.isSettled() {
+		p.bear()
 	}
 	return n
 }

@@ -17,6 +17,10 @@ type space struct {
 	unmapped []userfaultfd.Range
 
 	moves moves
+	exact bool // REMAP tells how long the memory is that has moved: no move is kept
+
+	shares  []uint64            // where memory is mapped once more, and how much of it is not known yet
+	strange []userfaultfd.Range // what follows such memory
 }
 
 // A segment is a run of addresses that maps a run of a backing's pages.
@@ -105,6 +109,7 @@ func (s *space) cut(r userfaultfd.Range) []segment {
 // remove follows a discard: pages of r are zeros, or in the source again.
 func (s *space) remove(r userfaultfd.Range) {
 	s.moves.note(change{kind: userfaultfd.EventRemove, r: r})
+	s.assume(r, false)
 	s.within(r, func(part segment) {
 		b := part.b
 		if b.vacant {
@@ -131,6 +136,8 @@ func (s *space) unmap(r userfaultfd.Range) {
 	s.moves.note(change{kind: userfaultfd.EventUnmap, r: r})
 	s.moves.settle(r)
 	start, end := bounds(r)
+	s.strange = slices.DeleteFunc(s.strange, func(x userfaultfd.Range) bool { return start <= x.Start && x.End()-1 < end })
+	s.assume(r, true)
 	var later []userfaultfd.Range // what is still to come
 	for _, u := range s.unmapped {
 		uStart, uEnd := bounds(u)
@@ -171,31 +178,44 @@ func (s *space) unmap(r userfaultfd.Range) {
 // dropVacant removes what is vacant in r.
 func (s *space) dropVacant(r userfaultfd.Range) {
 	for _, seg := range s.cut(r) {
-		if !seg.b.vacant {
+		if !seg.b.isLeft() {
 			s.insert(seg)
 		}
 	}
 }
 
 // move follows an mremap(2). Where the memory was, new memory is, and so zeros,
-// if that was done with MREMAP_DONTUNMAP; otherwise an UNMAP follows. And where it
-// is now there can be nothing else: if there is, its UNMAP has not come yet.
+// if that was done with MREMAP_DONTUNMAP, or the same, if it is shared; otherwise
+// an UNMAP follows. And where it is now there can be nothing else: if there is, its
+// UNMAP has not come yet.
 func (s *space) move(m userfaultfd.Remap) {
 	s.moves.note(change{userfaultfd.EventRemap, userfaultfd.Range{Start: m.From, Len: m.Len}, m.To})
-	s.moves.begin(m, s)
-	moved := s.cut(userfaultfd.Range{Start: m.From, Len: m.Len})
-	for _, seg := range s.cut(userfaultfd.Range{Start: m.To, Len: m.Len}) {
-		if !seg.b.vacant {
-			s.expectUnmap(userfaultfd.Range{Start: seg.start, Len: seg.end - seg.start})
-		}
+	if m.Len == 0 {
+		s.share(m)
+		return
 	}
+	if !s.exact {
+		s.moves.begin(m, s)
+	}
+	s.assume(userfaultfd.Range{Start: m.From, Len: m.Len}, true)
+	moved := s.cut(userfaultfd.Range{Start: m.From, Len: m.Len})
+	s.displace(userfaultfd.Range{Start: m.To, Len: m.Len})
 	for _, seg := range moved {
 		if to := seg.start - m.From + m.To; to+(seg.end-seg.start) > to {
-			s.insert(segment{to, to + (seg.end - seg.start), seg.b, seg.page})
+			s.insert(segment{to, to + (seg.end - seg.start), seg.b.moved(), seg.page})
 		}
 	}
 	s.expectUnmap(userfaultfd.Range{Start: m.From, Len: m.Len})
 	s.vacate(moved)
+}
+
+// displace removes what is in r, of which an UNMAP is still to come.
+func (s *space) displace(r userfaultfd.Range) {
+	for _, seg := range s.cut(r) {
+		if !seg.b.isLeft() {
+			s.expectUnmap(userfaultfd.Range{Start: seg.start, Len: seg.end - seg.start})
+		}
+	}
 }
 
 // maxUnmapped bounds what is remembered of UNMAPs that never come, because the
@@ -209,22 +229,28 @@ func (s *space) expectUnmap(r userfaultfd.Range) {
 	s.unmapped = append(s.unmapped, r)
 }
 
-// vacate leaves zeros where segments were, and nothing is now.
+// vacate leaves zeros where segments were, and nothing is now; shared memory is
+// still what it was.
 func (s *space) vacate(segments []segment) {
 	for _, seg := range segments {
-		zeros := &backing{region: -1, pageSize: seg.b.pageSize, huge: seg.b.huge, vacant: true}
-		for at := seg.start; at < seg.end; {
-			i := s.search(at)
+		seg.b = seg.b.leave()
+		for seg.start < seg.end {
+			i := s.search(seg.start)
 			free := seg.end
 			if i < len(s.segments) {
 				free = min(free, s.segments[i].start)
 			}
-			if at < free {
-				s.segments = slices.Insert(s.segments, i, segment{at, free, zeros, 0})
-				at = free
+			if seg.start < free {
+				part := seg
+				part.end = free
+				s.segments = slices.Insert(s.segments, i, part)
 			} else {
-				at = s.segments[i].end
+				free = s.segments[i].end
 			}
+			if free >= seg.end {
+				break
+			}
+			seg = seg.at(free)
 		}
 	}
 	s.mergeVacant()
@@ -249,19 +275,27 @@ func (s *space) mergeVacant() {
 // are its own from now on.
 func (s *space) clone() space {
 	backings := make(map[*backing]*backing)
-	c := space{segments: slices.Clone(s.segments)}
-	for i := range c.segments {
-		b := c.segments[i].b
-		if b.shared || b.vacant {
-			continue
+	own := func(segments []segment) []segment {
+		segments = slices.Clone(segments)
+		for i := range segments {
+			b := segments[i].b
+			if b.shared || b.vacant {
+				continue
+			}
+			if backings[b] == nil {
+				own := *b
+				own.states = b.states.clone()
+				own.written, own.asked = b.written.clone(), b.asked.clone()
+				backings[b] = &own
+			}
+			segments[i].b = backings[b]
 		}
-		if backings[b] == nil {
-			own := *b
-			own.states = b.states.clone()
-			own.written, own.asked = b.written.clone(), b.asked.clone()
-			backings[b] = &own
-		}
-		c.segments[i].b = backings[b]
+		return segments
+	}
+	c := space{segments: own(s.segments), exact: s.exact, unmapped: slices.Clone(s.unmapped), shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
+	for _, m := range s.moves {
+		m.segments, m.unmapped, m.since = own(m.segments), slices.Clone(m.unmapped), slices.Clone(m.since)
+		c.moves = append(c.moves, m)
 	}
 	return c
 }

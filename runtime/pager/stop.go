@@ -21,6 +21,7 @@ var ErrOwed = errors.New("pager: pages are owed, and the userfaultfd was left op
 // for why it ends.
 func (p *Pager) finish(why error) error {
 	defer func() {
+		p.bear()
 		if p.events != nil {
 			p.events.close()
 		}
@@ -116,7 +117,7 @@ func (p *Pager) poisonOwed() outcome {
 		p.drain()
 		p.resolveAll()
 		out, err := p.poisonAll()
-		owed := len(p.later) > 0 || p.unread
+		owed := len(p.later) > 0 || p.unread || len(p.space.shares) > 0
 		p.order.endRead()
 		switch {
 		case out == failed:
@@ -203,16 +204,26 @@ func (p *Pager) awaitEnd() {
 // processEnded reports whether the process has ended, and its memory too.
 func (p *Pager) processEnded() bool { return p.process != nil && p.process.ended() && !p.lives() }
 
-// lives asks the kernel whether the process still has its address space. What it
-// is asked for is impossible: there is nothing at the address, which is above
-// vm.mmap_min_addr, since Linux 5.10 looks at that first.
+// lives asks the kernel whether the process still has its address space.
 func (p *Pager) lives() bool {
 	p.order.beginInstall()
 	defer p.order.endInstall()
-	const nowhere = 1 << 20
+	return p.askNothing() != unix.ESRCH
+}
+
+// owesEvents asks the kernel whether there are events that were not read, or whose
+// thread has not gone on yet. It is called under the order's lock.
+func (p *Pager) owesEvents() bool { return p.askNothing() == unix.EAGAIN }
+
+// nowhere is where a process has nothing. It is above vm.mmap_min_addr, since Linux
+// 5.10 looks at that first.
+const nowhere = 1 << 20
+
+// askNothing asks the kernel for what is impossible, and returns why it is.
+func (p *Pager) askNothing() unix.Errno {
 	if p.space.find(nowhere) != nil {
-		return true
+		return unix.EAGAIN
 	}
 	_, err := p.file.Zeropage(userfaultfd.Range{Start: nowhere, Len: uint64(p.systemPage)}, 0)
-	return cause(err) != unix.ESRCH
+	return cause(err)
 }

@@ -18,7 +18,10 @@
  *	unmap I N       munmap
  *	protect I N     mprotect(PROT_READ): the mapping is split
  *	move I N        mremap to elsewhere; the pages keep their numbers
- *	move_keep I N   mremap(MREMAP_DONTUNMAP); the pages keep their old addresses
+ *	move_keep I N   mremap(MREMAP_DONTUNMAP); the pages keep their old addresses, and
+ *	                where they are now is numbered from the last on
+ *	twice I N       mremap of no bytes to N pages: the pages of shared memory are
+ *	                there once more, numbered from the last on
  *	grow I N MORE   mremap to elsewhere, MORE pages longer: numbered from the last on
  *	shrink I N TO   mremap to where page TO is, one page of them: it is TO then
  *	where I         the page's address
@@ -40,7 +43,7 @@ static unsigned char *pages[MAX_PAGES];
 static int npages;
 static _Atomic int *released; /* of all processes */
 
-static void remap(int i, int n, int more, int flags)
+static int remap(int i, int n, int more, int flags)
 {
 	unsigned char *to = mmap(NULL, (n + more + 2) * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -48,11 +51,24 @@ static void remap(int i, int n, int more, int flags)
 		DIE("mmap");
 	to = (unsigned char *)(((uintptr_t)to + page_size - 1) & ~(page_size - 1));
 	if (mremap(pages[i], n * page_size, (n + more) * page_size, MREMAP_MAYMOVE | MREMAP_FIXED | flags, to) != to)
-		DIE("mremap");
+		return -1;
 	for (int k = 0; k < n && !flags; k++)
 		pages[i + k] = to + k * page_size;
+	for (int k = 0; k < n && flags; k++)
+		pages[npages++] = to + k * page_size;
 	for (int k = 0; k < more; k++)
 		pages[npages++] = to + (n + k) * page_size;
+	return 0;
+}
+
+static void map_twice(int i, int n)
+{
+	unsigned char *to = mremap(pages[i], 0, n * page_size, MREMAP_MAYMOVE);
+
+	if (to == MAP_FAILED)
+		DIE("mremap");
+	for (int k = 0; k < n; k++)
+		pages[npages++] = to + k * page_size;
 }
 
 static char sharer_tag[16];
@@ -111,11 +127,16 @@ static void act(char *command, char *result, size_t size)
 		if (mprotect(pages[i], n * page_size, PROT_READ))
 			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "move")) {
-		remap(i, n, 0, 0);
+		if (remap(i, n, 0, 0))
+			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "move_keep")) {
-		remap(i, n, 0, 4 /* MREMAP_DONTUNMAP */);
+		if (remap(i, n, 0, 4 /* MREMAP_DONTUNMAP */))
+			snprintf(result, size, "%s", strerror(errno));
+	} else if (!strcmp(verb, "twice")) {
+		map_twice(i, n);
 	} else if (!strcmp(verb, "grow")) {
-		remap(i, n, more, 0);
+		if (remap(i, n, more, 0))
+			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "shrink")) {
 		if (mremap(pages[i], n * page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, pages[more]) != pages[more])
 			snprintf(result, size, "%s", strerror(errno));

@@ -1,0 +1,131 @@
+package pager
+
+import (
+	"slices"
+	"sort"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// share follows an mremap(2) of no bytes, which maps the pages of shared memory once
+// more. The message does not tell how many: there is one at least, and the rest
+// is found out later.
+func (s *space) share(m userfaultfd.Remap) {
+	of := s.find(m.From)
+	if of == nil || !of.b.shared || m.To+of.b.pageSize < m.To {
+		return
+	}
+	b, page := of.b.moved(), of.pageOf(m.From)
+	s.displace(userfaultfd.Range{Start: m.To, Len: b.pageSize})
+	s.insert(segment{m.To, m.To + b.pageSize, b, page})
+	s.shares = append(s.shares, m.To)
+}
+
+// shared returns the segment that begins with memory which is mapped once more at at,
+// and where that ends at most; nil if it is gone.
+func (s *space) shared(at uint64) (seg *segment, most uint64) {
+	i := s.search(at)
+	if i == len(s.segments) || s.segments[i].start > at || !s.segments[i].b.shared {
+		return nil, 0
+	}
+	seg = &s.segments[i]
+	most = seg.end + uint64(seg.b.states.n-seg.pageOf(seg.end-1)-1)*seg.b.pageSize
+	if i+1 < len(s.segments) {
+		most = min(most, s.segments[i+1].start)
+	}
+	return seg, max(most, seg.end)
+}
+
+// assume takes what a message tells of, right behind memory that is mapped once more, for
+// more of that. goes says that it is taken away, and then nobody knows what comes after.
+func (s *space) assume(r userfaultfd.Range, goes bool) {
+	start, end := bounds(r)
+	for _, at := range s.shares {
+		seg, most := s.shared(at)
+		if seg == nil || end <= at || most <= start {
+			continue
+		}
+		if n := min(end, most) - seg.start; end > seg.end {
+			seg.end = min(most, seg.start+(n+seg.b.pageSize-1)/seg.b.pageSize*seg.b.pageSize)
+		}
+		if goes && end < most {
+			s.addStrange(end, most)
+		}
+	}
+}
+
+// lengthen finds out how much memory is mapped once more. One mapping is one file,
+// offset by offset, so the kernel is asked how far the one goes whose first page is
+// known. What it cannot tell yet stays in the space's shares: nothing can be
+// installed until then.
+func (p *Pager) lengthen() {
+	s := &p.space
+	for ; len(s.shares) > 0; s.shares = s.shares[1:] {
+		seg, most := s.shared(s.shares[0])
+		if seg == nil {
+			continue
+		}
+		size := seg.b.pageSize
+		last := seg.end - size
+		n, out := p.mappingLen(userfaultfd.Range{Start: last, Len: most - last}, size)
+		if out == changing {
+			return
+		}
+		seg.end = max(seg.end, last+n)
+		// What follows and is registered may be of that file too, by another mapping
+		// since mprotect(2), or beyond the region, and nobody knows what is there.
+		if n, out = p.mappingLen(userfaultfd.Range{Start: seg.end, Len: size}, size); n > 0 || out != done {
+			s.addStrange(seg.end, max(most, seg.end+size))
+		}
+	}
+}
+
+// addStrange notes memory that nobody knows.
+func (s *space) addStrange(start, end uint64) {
+	if len(s.strange) == maxStrange {
+		s.strange = slices.Delete(s.strange, 0, 1)
+	}
+	s.strange = append(s.strange, userfaultfd.Range{Start: start, Len: end - start})
+}
+
+// maxStrange bounds what is remembered of that.
+const maxStrange = 64
+
+// isStrange reports whether addr, which is in no region, may be a page of a file that
+// is, and so must not be made zeros.
+func (s *space) isStrange(addr uint64) bool {
+	return slices.ContainsFunc(s.strange, func(r userfaultfd.Range) bool { return r.Contains(addr) })
+}
+
+// mappingLen returns how much of r is registered and in one mapping, from its first
+// page on.
+func (p *Pager) mappingLen(r userfaultfd.Range, pageSize uint64) (n uint64, out outcome) {
+	unreadable, err := unix.Mmap(-1, 0, int(r.Len), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return 0, failed
+	}
+	defer unix.Munmap(unreadable)
+	pages := sort.Search(int(r.Len/pageSize), func(i int) bool {
+		var one bool
+		if out != done {
+			return true
+		}
+		one, out = p.isMapping(userfaultfd.Range{Start: r.Start, Len: uint64(i+1) * pageSize}, unreadable)
+		return !one
+	})
+	return uint64(pages) * pageSize, out
+}
+
+// isMapping reports whether r is registered and in one mapping. UFFDIO_COPY looks at
+// that before it looks at its source, which is unreadable.
+func (p *Pager) isMapping(r userfaultfd.Range, unreadable []byte) (bool, outcome) {
+	_, err := p.file.Copy(r.Start, unreadable[:r.Len], userfaultfd.CopyDontWake)
+	switch cause(err) {
+	case unix.EAGAIN:
+		return false, changing
+	case unix.ENOENT, unix.ESRCH, unix.EINVAL, unix.EIO:
+		return false, done
+	}
+	return true, done
+}

@@ -1,0 +1,174 @@
+package pager
+
+import (
+	"os"
+	"testing"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+)
+
+// eachShared runs a test on shared memory, with memory outside read as zeros and with
+// a source that lends and one that is read.
+func eachShared(t *testing.T, pages int, f func(t *testing.T, s *served, cfg Config)) {
+	for _, lends := range []bool{true, false} {
+		name := "from a source that is read"
+		if lends {
+			name = "from a source that lends"
+		}
+		t.Run(name, func(t *testing.T) {
+			s := startServed(t, "shmem", pages, allEvents, missing)
+			cfg := Config{Regions: s.region(pattern{}), ZeroOutside: true}
+			if lends {
+				cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
+			}
+			f(t, s, cfg)
+		})
+	}
+}
+
+// mremap(2) of no bytes maps shared memory once more, and its message does not tell
+// how much.
+func TestSharedMemoryIsMappedOnceMore(t *testing.T) {
+	eachShared(t, 8, func(t *testing.T, s *served, cfg Config) {
+		size := s.memory.PageSize
+		s.serve(cfg)
+		s.want("ok", "punch 3 1")
+		s.want("ok", "twice 2 5") // 8 to 12 are 2 to 6
+		s.want(offsets(6*size), "read 12 1")
+		s.want(offsets(2*size)+" zero "+offsets(4*size, 5*size), "read 8 4")
+		s.want(offsets(0, size, 2*size)+" zero "+offsets(4*size, 5*size, 6*size, 7*size), "read 0 8")
+	})
+}
+
+// What is discarded at one place is so at the other.
+func TestMemoryThatIsMappedOnceMoreIsOne(t *testing.T) {
+	eachShared(t, 8, func(t *testing.T, s *served, cfg Config) {
+		size := s.memory.PageSize
+		p := s.serve(cfg)
+		s.want("ok", "twice 0 8") // 8 to 15
+		s.want("ok", "punch 9 1")
+		s.want("ok", "punch 2 1")
+		s.want(offsets(0)+" zero zero", "read 0 3")
+		s.want(offsets(0)+" zero zero "+offsets(3*size), "read 8 4")
+		s.want("ok", "move 12 3")
+		s.want("ok", "unmap 0 8")
+		s.want(offsets(4*size, 5*size, 6*size, 7*size), "read 12 4")
+		s.want(offsets(4*size), "fork read 12 1")
+		uffdtest.Eventually(t, "the events", func() bool { return p.Stats().Unmaps >= 1 })
+	})
+}
+
+// What happens to it before its length is known is not lost.
+func TestMemoryThatIsMappedOnceMoreChangesAtOnce(t *testing.T) {
+	needPoison(t)
+	eachShared(t, 64, func(t *testing.T, s *served, cfg Config) {
+		size := s.memory.PageSize
+		s.serve(cfg)
+		for i := range 16 {
+			at := 64 + 8*i
+			s.want("ok", "twice 0 8")
+			switch i % 4 {
+			case 0:
+				s.want("ok", "punch %d 1", at+1)
+				s.want("zero", "read %d 1", at+1)
+				s.want("zero "+offsets(2*size), "read 1 2")
+			case 1:
+				s.want("ok", "move %d 2", at+4)
+				s.want(offsets(0)+" zero "+offsets(2*size, 3*size, 4*size, 5*size), "read %d 6", at)
+				for _, of := range []int{6, 7} { // it may be known by then
+					if got := s.do("read %d 1", at+of); got != "sigbus" && got != offsets(of*size) {
+						t.Errorf("page %d reads %s", of, got)
+					}
+				}
+			case 2:
+				s.want("ok", "unmap %d 3", at)
+				for _, of := range []int{6, 7} {
+					if got := s.do("read %d 1", at+of); got != "sigbus" && got != offsets(of*size) {
+						t.Errorf("page %d reads %s", of, got)
+					}
+				}
+			case 3:
+				s.want(offsets(0)+" zero "+offsets(2*size), "fork read %d 3", at)
+			}
+		}
+		s.want(offsets(0)+" zero "+offsets(2*size, 3*size, 4*size, 5*size, 6*size, 7*size), "read 0 8")
+	})
+}
+
+// Pages of the second mapping are owed too.
+func TestStoppingWithMemoryThatIsMappedOnceMore(t *testing.T) {
+	needPoison(t)
+	eachShared(t, 8, func(t *testing.T, s *served, cfg Config) {
+		_, stop := s.serveUntil(cfg)
+		s.want("0", "read 0 1")
+		s.want("ok", "twice 0 8")
+		stop()
+		s.want("0 sigbus sigbus", "read 0 3")
+		s.want("0 sigbus sigbus", "read 8 3")
+		s.want("sigbus", "read 15 1")
+	})
+}
+
+// A mapping that was split before the kernel could be asked may be longer than what is
+// known of it: what follows is not made zeros, which would be in the file.
+func TestAMappingThatIsSplitBeforeItsLengthIsKnown(t *testing.T) {
+	needPoison(t)
+	s := startServed(t, "shmem", 8, allEvents, missing)
+	size := uint64(s.memory.PageSize)
+	p, _ := s.serveUntil(Config{Regions: s.region(pattern{}), ZeroOutside: true})
+	s.want("ok", "twice 0 8")
+	s.want("0", "read 8 1")
+	s.want("ok", "protect 8 4")
+	// As if it were now that it has come.
+	p.order.beginRead()
+	seg := p.space.find(s.address(8))
+	seg.end = seg.start + size
+	p.space.shares = append(p.space.shares, seg.start)
+	p.lengthen()
+	if n := (p.space.find(s.address(8)).end - seg.start) / size; n != 4 {
+		t.Errorf("%d pages are known, want 4", n)
+	}
+	p.order.endRead()
+	s.want("sigbus", "read 13 1")
+	s.want(offsets(5*int(size)), "read 5 1")
+}
+
+// Of shared memory MREMAP_DONTUNMAP leaves behind what was there.
+func TestSharedMemoryThatWasMovedAwayFromIsStillThere(t *testing.T) {
+	eachShared(t, 8, func(t *testing.T, s *served, cfg Config) {
+		size := s.memory.PageSize
+		p := s.serve(cfg)
+		if got := s.do("move_keep 1 4"); got != "ok" {
+			t.Skip(got)
+		}
+		s.want("ok", "punch 2 1")
+		s.want(offsets(0, size)+" zero "+offsets(3*size), "read 0 4")
+		s.want(offsets(size)+" zero "+offsets(3*size, 4*size), "read 8 4")
+		s.want("ok", "unmap 1 4")
+		uffdtest.Eventually(t, "the event", func() bool { return p.Stats().Unmaps == 1 })
+		s.want(offsets(size)+" zero "+offsets(3*size, 4*size), "read 8 4")
+		for _, run := range p.Pages() {
+			if run.Range.Contains(s.address(1)) {
+				t.Errorf("what was unmapped is still there: %+v", run)
+			}
+		}
+	})
+}
+
+func TestAShareOfMemoryThatIsUnknownOrEndsBeyondTheAddresses(t *testing.T) {
+	p := &Pager{systemPage: os.Getpagesize(), file: new(userfaultfd.File)}
+	b := &backing{pageSize: modelSize, shared: true, states: newStates(4)}
+	p.space.insert(segment{1 << 20, 1<<20 + 4*modelSize, b, 0})
+	p.space.move(userfaultfd.Remap{From: 2 << 20, To: 3 << 20})
+	p.space.move(userfaultfd.Remap{From: 1 << 20, To: ^uint64(0) &^ (modelSize - 1)})
+	if len(p.space.segments) != 1 || len(p.space.shares) != 0 {
+		t.Errorf("the space is %+v", p.space)
+	}
+	// A closed userfaultfd tells nothing, and that ends it.
+	p.space.move(userfaultfd.Remap{From: 1 << 20, To: 3 << 20})
+	p.lengthen()
+	if len(p.space.shares) != 0 || p.space.find(3<<20) == nil {
+		t.Errorf("the space is %+v", p.space)
+	}
+}
