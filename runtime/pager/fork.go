@@ -1,11 +1,14 @@
 package pager
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"sync"
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
 )
 
 // forked makes a pager for a child that the process has forked, and serves it.
@@ -58,8 +61,8 @@ func (p *Pager) bear() {
 			p.family.join(c)
 			if err := c.serve(); err != nil {
 				p.log.Error("pager: serving the child of a fork", "error", err)
-				if c.File() != nil && p.cfg.Forked == nil {
-					keepOpen(c.File())
+				if c.File() != nil {
+					keepOpen(c.File(), p.cfg.Forked == nil)
 				}
 			}
 		})
@@ -67,16 +70,46 @@ func (p *Pager) bear() {
 	p.unborn = nil
 }
 
-// kept are userfaultfds of children that nobody knows of and that are owed
-// pages. The collector must not close them: the children's threads would find
-// zeros.
+// kept are userfaultfds of children that nobody may know of and that are owed
+// pages. The collector must not close them before the children have ended: their
+// threads would find zeros.
 var kept struct {
 	mu    sync.Mutex
-	files []*userfaultfd.File
+	files []keptFile
 }
 
-func keepOpen(f *userfaultfd.File) {
+type keptFile struct {
+	*userfaultfd.File
+	ours bool // nobody else knows of it
+}
+
+func keepOpen(f *userfaultfd.File, ours bool) {
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
-	kept.files = append(kept.files, f)
+	if kept.files = append(kept.files, keptFile{f, ours}); len(kept.files) == 1 {
+		time.AfterFunc(probeEvery, watchKept)
+	}
+}
+
+// watchKept lets go what it can, and comes again while there is more.
+func watchKept() {
+	if letKeptGo() > 0 {
+		time.AfterFunc(probeEvery, watchKept)
+	}
+}
+
+// letKeptGo lets those go whose process has ended, or that were closed, and returns how
+// many are left.
+func letKeptGo() int {
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
+	kept.files = slices.DeleteFunc(kept.files, func(f keptFile) bool {
+		_, err := f.Zeropage(userfaultfd.Range{Start: nowhere, Len: uint64(os.Getpagesize())}, 0)
+		ended := errors.Is(err, unix.ESRCH)
+		if ended && f.ours {
+			f.Close()
+		}
+		return ended || errors.Is(err, os.ErrClosed)
+	})
+	return len(kept.files)
 }
