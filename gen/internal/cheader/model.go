@@ -99,6 +99,9 @@ func (b *builder) record(r *record, name string) (*abi.Struct, error) {
 		Name: name, Union: r.Union, Typedef: r.Tag == "" && r.alias == name,
 		Size: r.Size, Align: r.Align, Line: r.at.Line, File: b.file(r.at),
 	}
+	if t := b.typedefs[name]; s.Typedef && t != nil {
+		s.Align = t.Align() // which the typedef may have of its own
+	}
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		if f.BitField && f.Name == "" {

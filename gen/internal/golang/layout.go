@@ -227,13 +227,14 @@ func (l *layouter) trim(g *goStruct) {
 }
 
 // raise gives a struct the alignment that C gives it, as far as Go has it, by a
-// field without a size at its beginning.
+// field without a size at its beginning. A typedef may be aligned to more than
+// its size, which nothing in Go is.
 func (l *layouter) raise(g *goStruct) {
 	if g.c.Size == 0 {
 		return
 	}
 	for _, b := range []*types.Basic{types.Typ[types.Uint64], types.Typ[types.Uint32], types.Typ[types.Uint16]} {
-		if align := l.sizes.Alignof(b); align <= g.c.Align && align == l.sizes.Sizeof(b) {
+		if align := l.sizes.Alignof(b); align <= g.c.Align && align == l.sizes.Sizeof(b) && g.c.Size%align == 0 {
 			if align > g.align() {
 				g.fields = append([]goField{{typ: jen.Index(jen.Lit(0)).Id(b.Name()), align: align, note: "aligns the struct"}}, g.fields...)
 			}
