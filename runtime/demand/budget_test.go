@@ -311,6 +311,45 @@ func TestViewsThatDoNotFitBesideEachOther(t *testing.T) {
 	}
 }
 
+// What waits for its turn to be evicted may all have become firm, while the room
+// that is wanted is taken by what is still being read.
+func TestRoomWhereAllThatWaitsForEvictionIsFirm(t *testing.T) {
+	m, s, _ := limited(t, 8, 4)
+	if _, err := m.ReadAt(make([]byte, 3*chunk), 0); err != nil {
+		t.Fatal(err)
+	}
+	held, err := m.Slice(0, 3*chunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	s.set(func(s *source) {
+		s.hold = func(off, _ int64) {
+			if off == 3*chunk {
+				close(reading)
+				<-goOn
+			}
+		}
+	})
+	var wg sync.WaitGroup
+	read := func(c int64) {
+		wg.Go(func() {
+			b := make([]byte, 100)
+			if _, err := m.ReadAt(b, c*chunk); err != nil {
+				t.Errorf("reading chunk %d: %v", c, err)
+			}
+			check(t, b, c*chunk)
+		})
+	}
+	read(3)
+	<-reading
+	read(5)
+	time.Sleep(10 * time.Millisecond) // it finds nothing to evict, and waits
+	close(goOn)
+	wg.Wait()
+}
+
 func TestSecondChance(t *testing.T) {
 	m, s, _ := limited(t, 256, 8)
 	p := make([]byte, 10)

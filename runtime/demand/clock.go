@@ -36,7 +36,7 @@ func (k *clock) pop() entry {
 // have.
 func (k *clock) victim(cl *claim, r reach) (*Mapping, int) {
 	// Twice around: the first time may only take second chances away.
-	for range 2 * k.n {
+	for i := 2 * k.n; i > 0 && k.n > 0; i-- {
 		e := k.pop()
 		m, c := e.m, e.c
 		if m.chunks[c].phase != resident || m.isFirm(c) || m.isClosed() {
