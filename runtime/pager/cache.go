@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 )
 
@@ -58,6 +59,9 @@ type CachedSource struct {
 func (c *Cache) Source(source io.ReaderAt, name any, chunkSize int) (*CachedSource, error) {
 	if chunkSize <= 0 || chunkSize&(chunkSize-1) != 0 {
 		return nil, fmt.Errorf("pager: a chunk of %d bytes: it is a power of two", chunkSize)
+	}
+	if !reflect.ValueOf(&name).Elem().Comparable() {
+		return nil, fmt.Errorf("pager: a name of type %T, which cannot be compared", name)
 	}
 	return &CachedSource{c, source, name, chunkSize}, nil
 }

@@ -169,3 +169,17 @@ func TestACachedReadEndsForWhoseContextDoes(t *testing.T) {
 		}
 	}
 }
+
+func TestACachedSourceHasANameThatCanBeCompared(t *testing.T) {
+	c := NewCache(1 << 20)
+	for _, name := range []any{[]byte("digest"), struct{ a any }{[]int{1}}} {
+		if _, err := c.Source(pattern{}, name, 4096); err == nil {
+			t.Errorf("%T: no error", name)
+		}
+	}
+	for _, name := range []any{nil, "digest", [2]int{}} {
+		if _, err := c.Source(pattern{}, name, 4096); err != nil {
+			t.Error(err)
+		}
+	}
+}

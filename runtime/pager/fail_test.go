@@ -323,3 +323,18 @@ func TestWithoutPoisonThreadsAreLeftWaiting(t *testing.T) {
 		t.Errorf("the page holds %s, want 0", got)
 	}
 }
+
+func TestBackoff(t *testing.T) {
+	r := Retry{Times: 1000, Backoff: 10 * time.Millisecond}
+	for failures, want := range map[int]time.Duration{
+		1: 10 * time.Millisecond, 2: 20 * time.Millisecond, 5: 160 * time.Millisecond,
+		20: time.Minute, 58: time.Minute, 63: time.Minute, 64: time.Minute, 999: time.Minute,
+	} {
+		if got := r.backoff(failures); got != want {
+			t.Errorf("after %d failures it is %v, want %v", failures, got, want)
+		}
+	}
+	if got := (Retry{Backoff: time.Hour}).backoff(1); got != time.Hour {
+		t.Errorf("an hour is %v", got)
+	}
+}

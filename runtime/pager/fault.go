@@ -181,7 +181,7 @@ func (p *Pager) settle(f fault, s *segment, out outcome, err error) {
 		p.fetch(s, page, page, page+1)
 	case failed:
 		if f.tries = max(f.tries, 0) + 1; f.tries < p.cfg.Retry.Times {
-			f.after = time.Now().Add(p.cfg.Retry.Backoff << (f.tries - 1))
+			f.after = time.Now().Add(p.cfg.Retry.backoff(f.tries))
 			p.later = append(p.later, f)
 			return
 		}
@@ -226,6 +226,11 @@ func (p *Pager) outside(f fault) {
 		case gone:
 			p.stop(errEnded)
 		}
+		return
+	}
+	if f.tries = max(f.tries, 0) + 1; f.tries < p.cfg.Retry.Times {
+		f.after = time.Now().Add(p.cfg.Retry.backoff(f.tries))
+		p.later = append(p.later, f)
 		return
 	}
 	p.unpayable(userfaultfd.Range{Start: f.addr, Len: uint64(p.systemPage)}, err)

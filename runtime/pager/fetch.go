@@ -195,7 +195,7 @@ func (p *Pager) serveFetch(f *fetch, buf []byte) {
 		}
 		// The fault may lie with another page than the one that is wanted.
 		p.narrow(f)
-		p.pause(p.cfg.Retry.Backoff << (tries - 1))
+		p.pause(p.cfg.Retry.backoff(tries))
 	}
 }
 
@@ -262,7 +262,7 @@ func (p *Pager) land(f *fetch, data []byte) {
 		// As with a read, it may be another page that failed.
 		data = data[f.b.offset(f.want)-f.b.offset(f.page):][:f.b.pageSize]
 		p.narrow(f)
-		p.pause(p.cfg.Retry.Backoff << (tries - 1))
+		p.pause(p.cfg.Retry.backoff(tries))
 	}
 }
 

@@ -76,7 +76,8 @@ type Config struct {
 	Spin time.Duration
 
 	// Events, if not nil, is told of everything that happens, by a goroutine of
-	// its own: it never delays a fault. If it is too slow, events are lost, and
+	// its own: it never delays a fault. Serve and Detach return when it has been
+	// told of all, so it must not wait for them. If it is too slow, events are lost, and
 	// Stats.EventsLost counts them. It is called once at a time, in the order of
 	// what happened to one pager; children of the process have pagers of their
 	// own, and Event.Pager says which it is.
@@ -94,7 +95,18 @@ type Config struct {
 // A Retry says how a source that fails is asked again.
 type Retry struct {
 	Times   int           // how often it is asked in all; 0 is 3
-	Backoff time.Duration // between the first two times, doubling after that; 0 is 10 ms
+	Backoff time.Duration // between the first two times, doubling after that up to a minute; 0 is 10 ms
+}
+
+// longestBackoff bounds how long a failing source is left alone.
+const longestBackoff = time.Minute
+
+// backoff returns how long to wait after so many failures.
+func (r Retry) backoff(failures int) time.Duration {
+	if d := r.Backoff << (failures - 1); d < longestBackoff && d>>(failures-1) == r.Backoff {
+		return d
+	}
+	return max(longestBackoff, r.Backoff)
 }
 
 // NoPoison is what happens to a page that cannot be had, where it cannot be

@@ -27,7 +27,8 @@ type Region struct {
 	Offset int64
 
 	// Shared says that the memory is mapped MAP_SHARED. A child of fork(2)
-	// then has the same pages, and not a copy of them.
+	// then has the same pages, and not a copy of them, and they are still there
+	// where mremap(2) has moved them away from by MREMAP_DONTUNMAP.
 	Shared bool
 
 	// Refetch says that the content of discarded pages comes from the source

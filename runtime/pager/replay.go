@@ -3,6 +3,7 @@ package pager
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"slices"
 )
@@ -42,6 +43,9 @@ type Replayed struct {
 // any time later: Hits and Waste become known as the process goes on. Errors are
 // those of [Pager.Populate], and a trace of other content.
 func (p *Pager) Replay(ctx context.Context, r Replay) (worth func() Replayed, err error) {
+	if r.Trace == nil {
+		return func() Replayed { return Replayed{} }, errors.New("pager: Replay.Trace is nil")
+	}
 	if !bytes.Equal(r.Trace.Digest, r.Digest) {
 		return func() Replayed { return Replayed{} }, errOtherContent
 	}

@@ -13,10 +13,11 @@ import (
 // is found out later.
 func (s *space) share(m userfaultfd.Remap) {
 	of := s.find(m.From)
-	if of == nil || !of.b.shared || m.To+of.b.pageSize < m.To {
+	if of == nil || of.b.vacant || m.To+of.b.pageSize < m.To {
 		return
 	}
 	b, page := of.b.moved(), of.pageOf(m.From)
+	b.shared = true // whatever its Region says: the kernel refuses all other memory
 	s.displace(userfaultfd.Range{Start: m.To, Len: b.pageSize})
 	s.insert(segment{m.To, m.To + b.pageSize, b, page})
 	s.shares = append(s.shares, m.To)

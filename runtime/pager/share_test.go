@@ -3,6 +3,7 @@ package pager
 import (
 	"os"
 	"testing"
+	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
@@ -115,23 +116,44 @@ func TestStoppingWithMemoryThatIsMappedOnceMore(t *testing.T) {
 func TestAMappingThatIsSplitBeforeItsLengthIsKnown(t *testing.T) {
 	needPoison(t)
 	s := startServed(t, "shmem", 8, allEvents, missing)
-	size := uint64(s.memory.PageSize)
-	p, _ := s.serveUntil(Config{Regions: s.region(pattern{}), ZeroOutside: true})
-	s.want("ok", "twice 0 8")
-	s.want("0", "read 8 1")
-	s.want("ok", "protect 8 4")
-	// As if it were now that it has come.
-	p.order.beginRead()
-	seg := p.space.find(s.address(8))
-	seg.end = seg.start + size
-	p.space.shares = append(p.space.shares, seg.start)
-	p.lengthen()
-	if n := (p.space.find(s.address(8)).end - seg.start) / size; n != 4 {
-		t.Errorf("%d pages are known, want 4", n)
+	size := s.memory.PageSize
+	p, err := New(s.file, Config{Regions: s.region(newLending(int(s.memory.Range.Len))), ZeroOutside: true})
+	if err != nil {
+		t.Fatal(err)
 	}
-	p.order.endRead()
-	s.want("sigbus", "read 13 1")
-	s.want(offsets(5*int(size)), "read 5 1")
+	defer p.Close()
+	want := func(want, command string) {
+		t.Helper()
+		if got := s.serveBy(p, command); got != want {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
+	}
+	want("ok", "twice 0 8")
+	want("0", "read 8 1")
+	want("ok", "protect 8 4")
+	at := s.address(8)
+	// As if it were now that its length is asked for.
+	p.space.find(at).end = at + uint64(size)
+	p.space.shares = append(p.space.shares, at)
+	want(offsets(3*size), "read 11 1")
+	want("sigbus", "read 13 1")
+	want(offsets(5*size), "read 5 1")
+}
+
+// serveBy gives a command, and serves until it is done, by a pager that does not serve.
+func (s *served) serveBy(p *Pager, command string) string {
+	s.t.Helper()
+	done := s.begin("%s", command)
+	for end := time.Now().Add(deadline); time.Now().Before(end); {
+		p.round()
+		select {
+		case result := <-done:
+			return result
+		case <-time.After(100 * time.Microsecond):
+		}
+	}
+	s.t.Fatalf("%s: no answer", command)
+	return ""
 }
 
 // Of shared memory MREMAP_DONTUNMAP leaves behind what was there.

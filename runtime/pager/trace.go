@@ -143,8 +143,12 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// WriteTo writes t in the form that ReadTrace reads.
+// WriteTo writes t in the form that ReadTrace reads. It writes nothing if ReadTrace
+// would refuse it.
 func (t *Trace) WriteTo(w io.Writer) (int64, error) {
+	if err := t.check(); err != nil {
+		return 0, fmt.Errorf("pager: writing a trace: %w", err)
+	}
 	b := append([]byte(traceMagic), binary.AppendUvarint(nil, uint64(len(t.Digest)))...)
 	b = append(b, t.Digest...)
 	b = binary.AppendUvarint(b, uint64(t.Runs))
@@ -160,6 +164,35 @@ func (t *Trace) WriteTo(w io.Writer) (int64, error) {
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	n, err := w.Write(b)
 	return int64(n), err
+}
+
+// check returns what is wrong with t.
+func (t *Trace) check() error {
+	switch {
+	case len(t.Digest) > maxDigest:
+		return fmt.Errorf("its digest has %d bytes, where %d are the most", len(t.Digest), maxDigest)
+	case t.Runs < 0 || t.Runs > maxCount:
+		return fmt.Errorf("it is of %d runs", t.Runs)
+	}
+	at := int64(0)
+	for i, e := range t.Extents {
+		if e.Offset < at {
+			return fmt.Errorf("extent %d is %+v, and the one before ends at %d", i, e, at)
+		}
+		if err := e.check(); err != nil {
+			return fmt.Errorf("extent %d is %w", i, err)
+		}
+		at = e.end()
+	}
+	return nil
+}
+
+// check returns what is wrong with an extent that begins where it may.
+func (e Extent) check() error {
+	if e.Offset > maxOffset || e.Len <= 0 || e.Len > maxOffset-e.Offset || e.Rank < 0 || e.Rank > 9 || e.Count <= 0 || e.Count > maxCount {
+		return fmt.Errorf("%+v", e)
+	}
+	return nil
 }
 
 // ReadTrace reads a trace. It is an error if the trace is damaged, or its digest is
@@ -202,14 +235,14 @@ func readTrace(from io.Reader) (*Trace, error) {
 			r.err = err
 		}
 		e.Rank, e.Count = int(rank), int(r.number(maxCount))
-		switch {
-		case r.err != nil:
-		case e.Len == 0 || e.Len > maxOffset-e.Offset || e.Rank > 9 || e.Count == 0:
-			r.err = fmt.Errorf("extent %d is %+v", i, e)
-		default:
-			t.Extents = append(t.Extents, e)
-			at = e.end()
+		if r.err != nil {
+			break
 		}
+		if err := e.check(); err != nil {
+			return nil, fmt.Errorf("extent %d is %w", i, err)
+		}
+		t.Extents = append(t.Extents, e)
+		at = e.end()
 	}
 	if r.err != nil {
 		return nil, r.err

@@ -2,6 +2,7 @@ package pager
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -283,5 +284,44 @@ func TestTheExtentsBetween(t *testing.T) {
 		if got := trace.between(test.start, test.end).Extents; !slices.Equal(got, trace.Extents[test.first:test.last]) {
 			t.Errorf("between %d and %d: %v", test.start, test.end, got)
 		}
+	}
+}
+
+// What ReadTrace would refuse is not written, and a working set whose header lies is
+// refused.
+func TestTracesThatAreWrongAreNotWritten(t *testing.T) {
+	good := Extent{4096, 4096, 0, 1}
+	for name, bad := range map[string]*Trace{
+		"a long digest":           {Digest: make([]byte, 1025), Runs: 1},
+		"runs below zero":         {Runs: -1},
+		"extents that overlap":    {Extents: []Extent{good, good}},
+		"a negative offset":       {Extents: []Extent{{-1, 4096, 0, 1}}},
+		"no bytes":                {Extents: []Extent{{0, 0, 0, 1}}},
+		"an end beyond all bytes": {Extents: []Extent{{1 << 61, 1<<63 - 1, 0, 1}}},
+		"a rank of ten":           {Extents: []Extent{{0, 1, 10, 1}}},
+		"nobody who asked":        {Extents: []Extent{{0, 1, 0, 0}}},
+	} {
+		var b bytes.Buffer
+		if _, err := bad.WriteTo(&b); err == nil || b.Len() != 0 {
+			t.Errorf("%s: %v, and %d bytes", name, err, b.Len())
+		}
+		if err := WriteWorkingSet(&b, bad, pattern{}); err == nil || b.Len() != 0 {
+			t.Errorf("the working set of %s: %v, and %d bytes", name, err, b.Len())
+		}
+	}
+	var b bytes.Buffer
+	if err := WriteWorkingSet(&b, &Trace{Digest: digest, Runs: 1, Extents: []Extent{good}}, pattern{}); err != nil {
+		t.Fatal(err)
+	}
+	head := b.Bytes()
+	binary.LittleEndian.PutUint64(head[len(workingSetMagic):], 4096+binary.LittleEndian.Uint64(head[len(workingSetMagic):]))
+	if _, err := OpenWorkingSet(bytes.NewReader(append(head, make([]byte, 8192)...)), pattern{}, digest); err == nil {
+		t.Error("a working set whose header lies is opened")
+	}
+}
+
+func TestReplayOfNoTrace(t *testing.T) {
+	if _, err := new(Pager).Replay(t.Context(), Replay{}); err == nil {
+		t.Error("no error")
 	}
 }

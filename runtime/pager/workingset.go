@@ -17,7 +17,9 @@ const workingSetMagic = "uffdpages\x01"
 // themselves, in the order in which they are asked for.
 func WriteWorkingSet(w io.Writer, t *Trace, source io.ReaderAt) error {
 	var trace bytes.Buffer
-	t.WriteTo(&trace)
+	if _, err := t.WriteTo(&trace); err != nil {
+		return err
+	}
 	head := binary.LittleEndian.AppendUint64([]byte(workingSetMagic), uint64(trace.Len()))
 	head = append(head, trace.Bytes()...)
 	head = append(head, make([]byte, packedFrom(len(head))-len(head))...)
@@ -64,6 +66,10 @@ func OpenWorkingSet(file, source io.ReaderAt, digest []byte) (*WorkingSet, error
 	t, err := ReadTrace(io.NewSectionReader(file, int64(len(head)), int64(n)), digest)
 	if err != nil {
 		return nil, err
+	}
+	// Nothing else says where the pages begin.
+	if size, err := t.WriteTo(io.Discard); err != nil || uint64(size) != n {
+		return nil, fmt.Errorf("pager: the working set is damaged: its trace is said to have %d bytes, and has %d", n, size)
 	}
 	w := &WorkingSet{t, file, source, make([]int64, len(t.Extents))}
 	at := int64(packedFrom(len(head) + int(n)))

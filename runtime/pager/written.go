@@ -21,6 +21,9 @@ import (
 // errors there may be one. Otherwise the first write to a page is a fault, which
 // the pager resolves; m is not used then, and may be nil.
 //
+// What is written to shared memory by another mapping of it, a child's or one that
+// mremap(2) has made, may be missed after a call with reset.
+//
 // The pages of one range are to be read after it was returned, and before the
 // next.
 func (p *Pager) Written(m *pagemap.Pagemap, reset bool) iter.Seq2[userfaultfd.Range, error] {
