@@ -7,6 +7,7 @@ import (
 // apply follows what a message says of the address space. The messages are
 // applied in the order in which they were read, under the order's lock.
 func (p *Pager) apply(m *userfaultfd.Msg) {
+	p.space.redone = 0
 	switch m.Event() {
 	case userfaultfd.EventRemove:
 		r := m.Remove()

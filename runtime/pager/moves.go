@@ -49,6 +49,8 @@ const (
 	maxMoves = 16
 	maxSince = 64
 
+	maxRedone = 64 // moves done again for one message, of a process that wants to keep its pager busy
+
 	longestDoubt = 100 * time.Millisecond
 )
 
@@ -111,9 +113,10 @@ func (all moves) doubtful(addr uint64) bool {
 // and reports whether it is.
 func (s *space) unshrink(r userfaultfd.Range) bool {
 	i := s.moves.shrunk(r)
-	if i < 0 {
+	if i < 0 || s.redone == maxRedone {
 		return false
 	}
+	s.redone++
 	m := s.moves[i]
 	s.segments, s.unmapped, s.moves = m.segments, m.unmapped, s.moves[:i]
 	for k := range s.moves {

@@ -16,8 +16,9 @@ type space struct {
 	// which is no longer there.
 	unmapped []userfaultfd.Range
 
-	moves moves
-	exact bool // REMAP tells how long the memory is that has moved: no move is kept
+	moves  moves
+	redone int  // how many moves one message has had done again
+	exact  bool // REMAP tells how long the memory is that has moved: no move is kept
 
 	shares  []uint64            // where memory is mapped once more, and how much of it is not known yet
 	strange []userfaultfd.Range // what follows such memory
@@ -201,7 +202,7 @@ func (s *space) move(m userfaultfd.Remap) {
 	moved := s.cut(userfaultfd.Range{Start: m.From, Len: m.Len})
 	s.displace(userfaultfd.Range{Start: m.To, Len: m.Len})
 	for _, seg := range moved {
-		if to := seg.start - m.From + m.To; to+(seg.end-seg.start) > to {
+		if to := seg.start - m.From + m.To; to >= m.To && to+(seg.end-seg.start) > to {
 			s.insert(segment{to, to + (seg.end - seg.start), seg.b.moved(), seg.page})
 		}
 	}

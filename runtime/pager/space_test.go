@@ -199,10 +199,12 @@ func FuzzMessages(f *testing.F) {
 	f.Add(message(userfaultfd.EventUnmap, 0, ^uint64(0), 0))
 	f.Add(append(message(userfaultfd.EventRemap, 1<<20, 1<<21, 1<<16), message(userfaultfd.EventRemap, 1<<21, 1<<20+4096, 1<<16)...))
 	f.Add(message(userfaultfd.EventRemap, 1<<20, ^uint64(0)-4096, 1<<40))
+	f.Add(message(userfaultfd.EventRemap, 0x103030, 0xffffffffffea3030, 0x303030303030302f))
+	f.Add(append(message(userfaultfd.EventRemap, 1<<20, 1<<21, 0), message(userfaultfd.EventUnmap, 1<<21, 1<<21+4096, 0)...))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		p := &Pager{systemPage: 4096, file: new(userfaultfd.File)}
 		for i := range 3 {
-			b := newBacking(i, &Region{Range: userfaultfd.Range{Len: 1 << 20}, PageSize: []int{4096, 4096, 1 << 20}[i]}, nil)
+			b := newBacking(i, &Region{Range: userfaultfd.Range{Len: 1 << 20}, PageSize: []int{4096, 4096, 1 << 20}[i], Shared: i == 1}, nil)
 			start := uint64(1+2*i) << 20
 			p.space.insert(segment{start, start + 1<<20, b, 0})
 		}
