@@ -51,7 +51,7 @@ func (s *space) assume(r userfaultfd.Range, goes bool) {
 			seg.end = min(most, seg.start+(n+seg.b.pageSize-1)/seg.b.pageSize*seg.b.pageSize)
 		}
 		if goes && end < most {
-			s.addStrange(end, most)
+			s.addStrange(seg.b, end, most)
 		}
 	}
 }
@@ -70,24 +70,38 @@ func (p *Pager) lengthen() {
 		size := seg.b.pageSize
 		last := seg.end - size
 		n, out := p.mappingLen(userfaultfd.Range{Start: last, Len: most - last}, size)
-		if out == changing {
+		switch out {
+		case changing:
 			return
+		case failed:
+			s.addStrange(seg.b, seg.end, most)
+			continue
 		}
 		seg.end = max(seg.end, last+n)
 		// What follows and is registered may be of that file too, by another mapping
 		// since mprotect(2), or beyond the region, and nobody knows what is there.
-		if n, out = p.mappingLen(userfaultfd.Range{Start: seg.end, Len: size}, size); n > 0 || out != done {
-			s.addStrange(seg.end, max(most, seg.end+size))
+		for at := seg.end; at-seg.end < uint64(seg.b.states.n)*size && s.find(at) == nil; at += n {
+			room := uint64(seg.b.states.n) * size
+			if i := s.search(at); i < len(s.segments) {
+				room = min(room, s.segments[i].start-at)
+			}
+			if n, out = p.mappingLen(userfaultfd.Range{Start: at, Len: room / size * size}, size); out == changing {
+				return
+			}
+			if n == 0 {
+				break
+			}
+			s.addStrange(seg.b, at, at+n)
 		}
 	}
 }
 
 // addStrange notes memory that nobody knows.
-func (s *space) addStrange(start, end uint64) {
+func (s *space) addStrange(b *backing, start, end uint64) {
 	if len(s.strange) == maxStrange {
 		s.strange = slices.Delete(s.strange, 0, 1)
 	}
-	s.strange = append(s.strange, userfaultfd.Range{Start: start, Len: end - start})
+	s.strange = append(s.strange, segment{start, end, &backing{region: -1, pageSize: b.pageSize, huge: b.huge, vacant: true}, 0})
 }
 
 // maxStrange bounds what is remembered of that.
@@ -96,12 +110,15 @@ const maxStrange = 64
 // isStrange reports whether addr, which is in no region, may be a page of a file that
 // is, and so must not be made zeros.
 func (s *space) isStrange(addr uint64) bool {
-	return slices.ContainsFunc(s.strange, func(r userfaultfd.Range) bool { return r.Contains(addr) })
+	return slices.ContainsFunc(s.strange, func(x segment) bool { return x.start <= addr && addr < x.end })
 }
 
 // mappingLen returns how much of r is registered and in one mapping, from its first
 // page on.
 func (p *Pager) mappingLen(r userfaultfd.Range, pageSize uint64) (n uint64, out outcome) {
+	if r.Len == 0 {
+		return 0, done
+	}
 	unreadable, err := unix.Mmap(-1, 0, int(r.Len), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
 		return 0, failed

@@ -1,6 +1,8 @@
 package pager
 
 import (
+	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -121,7 +123,6 @@ func TestAMappingThatIsSplitBeforeItsLengthIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
 	want := func(want, command string) {
 		t.Helper()
 		if got := s.serveBy(p, command); got != want {
@@ -138,6 +139,13 @@ func TestAMappingThatIsSplitBeforeItsLengthIsKnown(t *testing.T) {
 	want(offsets(3*size), "read 11 1")
 	want("sigbus", "read 13 1")
 	want(offsets(5*size), "read 5 1")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Serve(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	s.want("sigbus", "read 14 1")
+	s.want("sigbus", "read 6 1")
 }
 
 // serveBy gives a command, and serves until it is done, by a pager that does not serve.

@@ -20,8 +20,8 @@ type space struct {
 	redone int  // how many moves one message has had done again
 	exact  bool // REMAP tells how long the memory is that has moved: no move is kept
 
-	shares  []uint64            // where memory is mapped once more, and how much of it is not known yet
-	strange []userfaultfd.Range // what follows such memory
+	shares  []uint64  // where memory is mapped once more, and how much of it is not known yet
+	strange []segment // what follows such memory
 }
 
 // A segment is a run of addresses that maps a run of a backing's pages.
@@ -137,7 +137,7 @@ func (s *space) unmap(r userfaultfd.Range) {
 	s.moves.note(change{kind: userfaultfd.EventUnmap, r: r})
 	s.moves.settle(r)
 	start, end := bounds(r)
-	s.strange = slices.DeleteFunc(s.strange, func(x userfaultfd.Range) bool { return start <= x.Start && x.End()-1 < end })
+	s.strange = slices.DeleteFunc(s.strange, func(x segment) bool { return start <= x.start && x.end <= end })
 	s.assume(r, true)
 	var later []userfaultfd.Range // what is still to come
 	for _, u := range s.unmapped {

@@ -167,6 +167,15 @@ func (p *Pager) poisonAll() (out outcome, err error) {
 			}
 		}
 	}
+	for i := range p.space.strange {
+		// It may be of a region's file.
+		s := &p.space.strange[i]
+		if from, to := s.pages(); canPoison {
+			if _, out, err = p.put(opPoison, s, from, to, nil); out != done {
+				return out, err
+			}
+		}
+	}
 	return done, nil
 }
 
