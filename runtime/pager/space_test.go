@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
 )
 
 // A model of a space: what every page maps, one by one.
@@ -203,10 +204,14 @@ func FuzzMessages(f *testing.F) {
 	f.Add(append(message(userfaultfd.EventRemap, 1<<20, 1<<21, 0), message(userfaultfd.EventUnmap, 1<<21, 1<<21+4096, 0)...))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		p := &Pager{systemPage: 4096, file: new(userfaultfd.File)}
+		var first *backing
 		for i := range 3 {
 			b := newBacking(i, &Region{Range: userfaultfd.Range{Len: 1 << 20}, PageSize: []int{4096, 4096, 1 << 20}[i], Shared: i == 1}, nil)
 			start := uint64(1+2*i) << 20
 			p.space.insert(segment{start, start + 1<<20, b, 0})
+			if i == 0 {
+				first = b
+			}
 		}
 		for len(raw) >= userfaultfd.MsgSize {
 			m := messageOf(raw[:userfaultfd.MsgSize])
@@ -223,6 +228,9 @@ func FuzzMessages(f *testing.F) {
 				t.Fatalf("segment %d of %+v has the pages %d to %d", i, p.space.segments, from, to)
 			}
 		}
+		// A fetch that was begun before lands where it still belongs.
+		p.hooks.refuse = func(o operation, r userfaultfd.Range) error { return &userfaultfd.Error{Err: unix.EEXIST} }
+		p.landOnce(&fetch{r: userfaultfd.Range{Start: 1 << 20, Len: 1 << 20}, b: first}, fuzzed[:])
 		c := p.space.clone()
 		if len(c.segments) != len(p.space.segments) {
 			t.Fatal("a clone differs")
@@ -231,6 +239,8 @@ func FuzzMessages(f *testing.F) {
 		p.Pages()
 	})
 }
+
+var fuzzed [1 << 20]byte
 
 func messageOf(raw []byte) (m userfaultfd.Msg) {
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&m)), userfaultfd.MsgSize), raw)
