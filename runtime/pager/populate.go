@@ -236,10 +236,10 @@ func (p *Pager) bring(ctx context.Context, pieces []piece, givesUp bool) error {
 }
 
 // whyStopped returns the error of what was cut short by the pager's end: none, if
-// the process is gone.
+// the process is gone, or has everything.
 func (p *Pager) whyStopped() error {
 	why := *p.stopping.Load()
-	if why == errEnded {
+	if why == errEnded || why == errDetached {
 		return nil
 	}
 	return fmt.Errorf("pager: stopped: %w", why)
@@ -391,7 +391,7 @@ func (w *bringer) read(s segment, page, end int) (next int, err error) {
 		if end-page > 1 || tries >= p.cfg.Retry.Times || w.ctx.Err() != nil {
 			break
 		}
-		w.wait(func() { p.pause(p.cfg.Retry.Backoff << (tries - 1)) })
+		w.wait(func() { p.pause(p.cfg.Retry.backoff(tries)) })
 	}
 	if end-page == 1 && w.givesUp && w.ctx.Err() == nil {
 		p.fail(f, err)

@@ -77,6 +77,9 @@ func TestDetachLeavesAProcessThatNeedsNoPager(t *testing.T) {
 		if err := p.Detach(t.Context()); err == nil {
 			t.Error("Detach says nothing of the page that could not be had")
 		}
+		if err := p.Populate(t.Context()); err != nil {
+			t.Errorf("there is nothing to populate, and Populate says: %v", err)
+		}
 		if err := stop(); err != nil {
 			t.Errorf("Serve: %v", err)
 		}
