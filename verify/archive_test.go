@@ -52,12 +52,11 @@ func archive(t *testing.T, suites map[string][]deb) *debian.Cache {
 			if out, err := exec.Command("dpkg-deb", "--root-owner-group", "-b", filepath.Join(dir, build), filepath.Join(dir, file)).CombinedOutput(); err != nil {
 				t.Skipf("%v\n%s", err, out)
 			}
-			sum, err := debian.Sum(filepath.Join(dir, file))
-			info, statErr := os.Stat(filepath.Join(dir, file))
-			if err != nil || statErr != nil {
-				t.Fatal(err, statErr)
+			content, err := os.ReadFile(filepath.Join(dir, file))
+			if err != nil {
+				t.Fatal(err)
 			}
-			packages += fmt.Sprintf("%sFilename: %s\nSize: %d\nSHA256: %s\n\n", control, file, info.Size(), sum)
+			packages += fmt.Sprintf("%sFilename: %s\nSize: %d\nSHA256: %x\n\n", control, file, len(content), sha256.Sum256(content))
 		}
 		release := fmt.Sprintf("Suite: %s\nCodename: %[1]s\nDate: %s\nArchitectures: amd64 arm64\nComponents: main\nSHA256:\n", suite, time.Now().UTC().Format(time.RFC1123))
 		for _, arch := range []string{"amd64", "arm64"} {

@@ -28,6 +28,8 @@ type Machine struct {
 	Qemu    string // the program
 	Package string // the Debian package that has it
 	Console string // the kernel's name of the serial port
+	Magic   string // that images have in their headers, or "": ELF files have none of their own
+	MagicAt int64
 	Args    []string
 }
 
@@ -41,24 +43,24 @@ var All = []Arch{
 	{"amd64", "amd64", "x86", "x86_64-linux-gnu", []string{"x86_64-linux-gnu-gcc"}, "gcc", "libc6-dev",
 		// With thread=multi, qemu 7.2 loses a race in 3 of 100 boots and the
 		// guest hangs or panics.
-		&Machine{"qemu-system-x86_64", "qemu-system-x86", "ttyS0",
+		&Machine{"qemu-system-x86_64", "qemu-system-x86", "ttyS0", "HdrS", 0x202,
 			[]string{"-accel", "tcg,thread=single", "-cpu", "qemu64"}}},
 	{"arm64", "arm64", "arm64", "aarch64-linux-gnu", []string{"aarch64-linux-gnu-gcc"}, "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross",
 		// Pointer authentication as the architecture has it is slow to emulate.
-		&Machine{"qemu-system-aarch64", "qemu-system-arm", "ttyAMA0",
+		&Machine{"qemu-system-aarch64", "qemu-system-arm", "ttyAMA0", "ARM\x64", 0x38,
 			[]string{"-M", "virt", "-accel", "tcg,thread=multi", "-cpu", "max,pauth-impdef=on"}}},
 	{"386", "i386", "x86", "i386-linux-gnu", []string{"i686-linux-gnu-gcc"}, "gcc-i686-linux-gnu", "libc6-dev-i386-cross", nil},
 	{"arm", "armhf", "arm", "arm-linux-gnueabihf", []string{"arm-linux-gnueabihf-gcc"}, "gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross", nil},
 	{"riscv64", "riscv64", "riscv", "riscv64-linux-gnu", []string{"riscv64-linux-gnu-gcc"}, "gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross",
-		&Machine{"qemu-system-riscv64", "qemu-system-misc", "ttyS0",
+		&Machine{"qemu-system-riscv64", "qemu-system-misc", "ttyS0", "RSC\x05", 0x38,
 			[]string{"-M", "virt", "-accel", "tcg,thread=multi", "-cpu", "rv64"}}},
 	{"ppc64le", "ppc64el", "powerpc", "powerpc64le-linux-gnu", []string{"powerpc64le-linux-gnu-gcc"}, "gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross",
 		// These capabilities are of real machines' mitigations; software has none.
-		&Machine{"qemu-system-ppc64", "qemu-system-ppc", "hvc0",
+		&Machine{"qemu-system-ppc64", "qemu-system-ppc", "hvc0", "", 0,
 			[]string{"-M", "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off", "-accel", "tcg,thread=multi", "-cpu", "power9"}}},
 	{"loong64", "loong64", "loongarch", "loongarch64-linux-gnu", []string{"clang-16", "--target=loongarch64-linux-gnu"}, "clang-16", "", nil},
 	{"s390x", "s390x", "s390", "s390x-linux-gnu", []string{"s390x-linux-gnu-gcc"}, "gcc-s390x-linux-gnu", "libc6-dev-s390x-cross",
-		&Machine{"qemu-system-s390x", "qemu-system-misc", "ttysclp0",
+		&Machine{"qemu-system-s390x", "qemu-system-misc", "ttysclp0", "S390EP", 0x10008,
 			[]string{"-M", "s390-ccw-virtio", "-accel", "tcg,thread=multi", "-cpu", "max"}}},
 	{"mips64le", "mips64el", "mips", "mips64el-linux-gnuabi64", []string{"mips64el-linux-gnuabi64-gcc"}, "gcc-mips64el-linux-gnuabi64", "libc6-dev-mips64el-cross", nil},
 }

@@ -1,22 +1,15 @@
 package debian
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/textproto"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-
-	"pault.ag/go/debian/version"
 )
 
 // available returns an error that says what to do if a program is missing.
@@ -117,48 +110,6 @@ Dir::Etc::PreferencesParts "-";
 			return err
 		}
 	}
-	return nil
-}
-
-// parsePackages reads the records that apt-cache show prints.
-func parsePackages(x Index, out []byte) ([]Package, error) {
-	var all []Package
-	for r := textproto.NewReader(bufio.NewReader(bytes.NewReader(out))); ; {
-		h, err := r.ReadMIMEHeader()
-		if len(h) > 0 {
-			p := Package{
-				Index: x, Name: h.Get("Package"), Version: h.Get("Version"),
-				Arch: h.Get("Architecture"), SHA256: h.Get("SHA256"),
-			}
-			size, sizeErr := strconv.ParseInt(h.Get("Size"), 10, 64)
-			if p.Name == "" || p.Version == "" || p.Arch == "" || p.SHA256 == "" || sizeErr != nil {
-				return nil, fmt.Errorf("apt-cache show: a record of %q without its name, version, architecture, size or SHA-256", p.Name)
-			}
-			p.Size = size
-			all = append(all, p)
-		}
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("apt-cache show: %w", err)
-		}
-	}
-}
-
-// newestFirst sorts packages as dpkg orders their versions.
-func newestFirst(all []Package) error {
-	versions := map[string]version.Version{}
-	for _, p := range all {
-		v, err := version.Parse(p.Version)
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
-		}
-		versions[p.Version] = v
-	}
-	slices.SortStableFunc(all, func(a, b Package) int {
-		return cmp.Or(version.Compare(versions[b.Version], versions[a.Version]), cmp.Compare(a.Name, b.Name))
-	})
 	return nil
 }
 

@@ -4,22 +4,24 @@
 // apt-get and apt-cache do the work, with lists, state and configuration of
 // their own in the cache: nothing of the machine's is changed, and nobody need
 // be root. Signatures and checksums are checked as apt always does. An index
-// in the cache is good until a refresh is asked for or a package that it lists
-// is gone; what was extracted is good for ever. A second run therefore asks
-// the network nothing.
+// in the cache is good until its directory is removed or a package that it
+// lists is gone; what was extracted is good for ever. A second run therefore
+// asks the network nothing.
 //
-// Several processes can use one cache at a time.
+// Several processes can use one cache, one at a time.
 package debian
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"time"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
@@ -74,72 +76,120 @@ func (q Query) String() string {
 
 // A Package is one version of a package, as an index lists it.
 type Package struct {
-	Index   Index
 	Name    string
 	Version string
 	Arch    string // "all" where the package is for every architecture
-	Size    int64  // of the .deb, in bytes
-	SHA256  string // of the .deb
 }
+
+func (p Package) String() string { return p.Name + " " + p.Version }
 
 // Packages returns the packages that answer the query, newest first. There may
 // be none.
 func (c *Cache) Packages(ctx context.Context, q Query) ([]Package, error) {
-	if err := c.need(ctx, q.Index); err != nil {
+	unlock, err := c.lock()
+	if err != nil {
 		return nil, err
 	}
+	defer unlock()
 	return c.list(ctx, q)
 }
 
 // An Extract is what was taken out of a package.
 type Extract struct {
-	Package Package
-	Dir     string            `json:"-"` // where the files are, with their paths in the package
-	Files   map[string]string // the SHA-256 of each regular file, by its path in the package
+	Package
+	Dir string // where the files are, with their paths in the package
 }
 
 // Extract takes files out of the newest package that answers the query: those
 // whose paths ("usr/include/linux/fs.h") match, or all if match is nil.
 func (c *Cache) Extract(ctx context.Context, q Query, match *regexp.Regexp) (*Extract, error) {
-	for refreshed := false; ; refreshed = true {
-		all, err := c.Packages(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		if len(all) == 0 {
-			err = fmt.Errorf("no package is %v", q)
-		} else {
-			var e *Extract
-			if e, err = c.extract(ctx, all[0], match); err == nil {
-				return e, nil
-			}
-		}
-		// Point releases vanish from the mirror: an index that was cached
-		// may list what is gone, and lack what has come.
-		if ctx.Err() != nil || errors.Is(err, errLocal) || refreshed {
-			return nil, err
-		}
-		if err2 := c.update(ctx, q.Index); err2 != nil {
-			return nil, fmt.Errorf("%w (and the index could not be refreshed: %w)", err, err2)
-		}
-	}
-}
-
-// errLocal is wrapped by errors that a newer index cannot help.
-var errLocal = errors.New("on this machine")
-
-// ErrOffline is wrapped by errors of what would have to be fetched.
-var ErrOffline = fmt.Errorf("not in the cache, and nothing is to be fetched %w", errLocal)
-
-func (c *Cache) logf(format string, args ...any) { fmt.Fprintf(c.Log, format+"\n", args...) }
-
-// lock keeps other processes, and other goroutines, from what is at path until
-// the function that it returns is called. The file path.lock stays.
-func (c *Cache) lock(path string) (unlock func(), err error) {
-	slow := time.AfterFunc(2*time.Second, func() { c.logf("waiting for another user of %s", path) })
-	defer slow.Stop()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	unlock, err := c.lock()
+	if err != nil {
 		return nil, err
 	}
-	return lockedfile.MutexAt(path + ".lock").Lock()
+	defer unlock()
+	e, err := c.newest(ctx, q, match)
+	if err == nil || errors.Is(err, ErrOffline) || ctx.Err() != nil {
+		return e, err
+	}
+	// Point releases vanish from the mirror: an index that was cached may list
+	// what is gone, and lack what has come.
+	if err2 := c.update(ctx, q.Index); err2 != nil {
+		return nil, fmt.Errorf("%w (and the index could not be refreshed: %w)", err, err2)
+	}
+	return c.newest(ctx, q, match)
+}
+
+// ErrOffline is wrapped by errors of what would have to be fetched.
+var ErrOffline = errors.New("not in the cache, and nothing is to be fetched")
+
+// lock keeps other processes, and other goroutines, from the cache until the
+// function that it returns is called.
+func (c *Cache) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	return lockedfile.MutexAt(filepath.Join(c.Dir, "lock")).Lock()
+}
+
+// newest returns the files of the newest package that answers the query, as
+// the index is.
+func (c *Cache) newest(ctx context.Context, q Query, match *regexp.Regexp) (*Extract, error) {
+	all, err := c.list(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no package is %v", q)
+	}
+	p := all[0]
+	dir := filepath.Join(c.Dir, "packages", p.Name+"_"+strings.ReplaceAll(p.Version, ":", "%3a")+"_"+p.Arch)
+	if match != nil { // different files of one package are different extracts
+		dir += fmt.Sprintf("_%.4x", sha256.Sum256([]byte(match.String())))
+	}
+	e := &Extract{p, filepath.Join(dir, "files")}
+	if _, err := os.Stat(e.Dir); err == nil {
+		return e, nil
+	}
+	if c.Offline {
+		return nil, fmt.Errorf("%v: %w", p, ErrOffline)
+	}
+	// What a killed process was at is of no use to anybody.
+	part := dir + ".part"
+	if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(part), os.MkdirAll(part, 0o755)); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(part)
+	fmt.Fprintf(c.Log, "fetching %v\n", p)
+	// apt checks the package against the index's checksum.
+	if _, err := c.apt(ctx, q.Index, part, "apt-get", "download", p.Name+"="+p.Version); err != nil {
+		return nil, err
+	}
+	if err := unpack(ctx, part, match); err != nil {
+		return nil, fmt.Errorf("%v: %w", p, err)
+	}
+	return e, os.Rename(part, dir)
+}
+
+// unpack has the .deb in a directory replaced by those of its files that match,
+// below "files".
+func unpack(ctx context.Context, dir string, match *regexp.Regexp) error {
+	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil || len(debs) != 1 {
+		return fmt.Errorf("apt-get left %d files (%v)", len(debs), err)
+	}
+	to := filepath.Join(dir, "files")
+	if _, err := tool(ctx, dir, "dpkg-deb", "--extract", debs[0], to); err != nil {
+		return err
+	}
+	err = filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || match == nil {
+			return err
+		}
+		if name, _ := filepath.Rel(to, path); !match.MatchString(name) {
+			return os.Remove(path)
+		}
+		return nil
+	})
+	return errors.Join(err, os.Remove(debs[0]))
 }

@@ -1,31 +1,35 @@
 package debian
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"time"
+
+	"pault.ag/go/debian/control"
+	"pault.ag/go/debian/version"
 )
 
 func (c *Cache) indexDir(x Index) string {
 	return filepath.Join(c.Dir, "index", x.Suite+"_"+x.Arch)
 }
 
+// apt runs a program of apt's in a directory, with the configuration of an
+// index.
+func (c *Cache) apt(ctx context.Context, x Index, dir, name string, args ...string) ([]byte, error) {
+	return tool(ctx, dir, name, append([]string{"-c", filepath.Join(c.indexDir(x), "apt.conf")}, args...)...)
+}
+
 // complete is the file in an index's directory that says that apt has fetched
 // all of it once.
 const complete = "complete"
-
-// need makes sure that the index is in the cache.
-func (c *Cache) need(ctx context.Context, x Index) error {
-	if _, err := os.Stat(filepath.Join(c.indexDir(x), complete)); err != nil {
-		return c.update(ctx, x)
-	}
-	return nil
-}
 
 // update fetches the index from the first of the machine's repositories that
 // has it, signed with Debian's keys.
@@ -34,20 +38,11 @@ func (c *Cache) update(ctx context.Context, x Index) error {
 		return fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, ErrOffline)
 	}
 	dir := c.indexDir(x)
-	began := time.Now()
-	unlock, err := c.lock(dir)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if done, err := os.Stat(filepath.Join(dir, complete)); err == nil && done.ModTime().After(began) {
-		return nil // somebody else has fetched it while we waited
-	}
 	// What an update leaves that fails, or is killed, may list nothing.
 	if err := os.Remove(filepath.Join(dir, complete)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	c.logf("fetching the index of %s for %s", x.Suite, x.Arch)
+	fmt.Fprintf(c.Log, "fetching the index of %s for %s\n", x.Suite, x.Arch)
 	uris, err := repositories(ctx)
 	if err != nil {
 		return err
@@ -57,60 +52,47 @@ func (c *Cache) update(ctx context.Context, x Index) error {
 		if err := configure(dir, uri, x); err != nil {
 			return err
 		}
-		if _, err := tool(ctx, dir, "apt-get", "-c", filepath.Join(dir, "apt.conf"), "update"); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, err))
-			continue
+		_, err := c.apt(ctx, x, dir, "apt-get", "update")
+		if err == nil {
+			return os.WriteFile(filepath.Join(dir, complete), nil, 0o644)
 		}
-		return os.WriteFile(filepath.Join(dir, complete), nil, 0o644)
+		failed = errors.Join(failed, fmt.Errorf("the index of %s for %s: %w", x.Suite, x.Arch, err))
 	}
 	return failed
 }
 
-// list asks a cached index.
-func (c *Cache) list(ctx context.Context, q Query) ([]Package, error) {
+// list asks an index, which is fetched if it is not in the cache. Packages come
+// newest first, as dpkg orders their versions.
+func (c *Cache) list(ctx context.Context, q Query) (answers []Package, err error) {
 	dir := c.indexDir(q.Index)
-	conf := filepath.Join(dir, "apt.conf")
-	// apt-cache writes its binary cache beside the lists.
-	unlock, err := c.lock(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	prefix, _ := q.Name.LiteralPrefix()
-	out, err := tool(ctx, dir, "apt-cache", "-c", conf, "pkgnames", prefix)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for name := range strings.FieldsSeq(string(out)) {
-		if q.Name.MatchString(name) {
-			names = append(names, name)
+	if _, err := os.Stat(filepath.Join(dir, complete)); err != nil {
+		if err := c.update(ctx, q.Index); err != nil {
+			return nil, err
 		}
 	}
+	prefix, _ := q.Name.LiteralPrefix()
+	out, err := c.apt(ctx, q.Index, dir, "apt-cache", "pkgnames", prefix)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool { return !q.Name.MatchString(name) })
 	if len(names) == 0 {
 		return nil, nil
 	}
-	out, err = tool(ctx, dir, "apt-cache", append([]string{"-c", conf, "show"}, names...)...)
-	if err != nil {
+	if out, err = c.apt(ctx, q.Index, dir, "apt-cache", append([]string{"show"}, names...)...); err != nil {
 		return nil, err
 	}
-	all, err := parsePackages(q.Index, out)
+	records, err := control.ParseBinaryIndex(bufio.NewReader(bytes.NewReader(out)))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("apt-cache show: %w", err)
 	}
-	var answers []Package
-	for _, p := range all {
-		if q.Name.MatchString(p.Name) && strings.HasPrefix(p.Version, q.Version) {
+	slices.SortStableFunc(records, func(a, b control.BinaryIndex) int {
+		return cmp.Or(version.Compare(b.Version, a.Version), cmp.Compare(a.Package, b.Package))
+	})
+	for _, r := range records {
+		if p := (Package{r.Package, r.Version.String(), r.Architecture.String()}); strings.HasPrefix(p.Version, q.Version) {
 			answers = append(answers, p)
 		}
 	}
-	return answers, newestFirst(answers)
-}
-
-// Forget has every index that is used be fetched anew.
-func (c *Cache) Forget() {
-	all, _ := filepath.Glob(filepath.Join(c.Dir, "index", "*", complete))
-	for _, path := range all {
-		os.Remove(path)
-	}
+	return answers, nil
 }

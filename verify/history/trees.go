@@ -104,7 +104,7 @@ func open(ctx context.Context, cache *debian.Cache, x debian.Index, release linu
 	if err != nil {
 		return Tree{}, err
 	}
-	return Tree{release, e.Package.Name + " " + e.Package.Version, filepath.Join(e.Dir, "usr", "include")}, nil
+	return Tree{release, e.String(), filepath.Join(e.Dir, "usr", "include")}, nil
 }
 
 // Sysroot returns the tree's include root, as the generator takes it.

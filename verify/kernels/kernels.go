@@ -63,12 +63,10 @@ var Debian = []Kernel{
 // edition returns the release that the bindings are of.
 func edition() string {
 	text, err := fs.ReadFile(headers.FS, "linux/version.h")
+	_, after, _ := strings.Cut(string(text), "#define LINUX_VERSION_CODE ")
 	var code int
-	if _, after, ok := strings.Cut(string(text), "#define LINUX_VERSION_CODE "); err == nil && ok {
-		_, err = fmt.Sscan(after, &code)
-	}
-	if err != nil || code == 0 {
-		panic(fmt.Sprintf("headers/linux/version.h: no LINUX_VERSION_CODE (%v)", err))
+	if _, scanErr := fmt.Sscan(after, &code); scanErr != nil {
+		panic(fmt.Sprintf("headers/linux/version.h: no LINUX_VERSION_CODE (%v, %v)", err, scanErr))
 	}
 	return linux.Release{Major: code >> 16, Minor: code >> 8 & 0xff}.String()
 }
@@ -95,10 +93,9 @@ var pageSuffix = regexp.MustCompile(`-\d+k$`)
 
 // An Image is a kernel's file, and where it came from.
 type Image struct {
-	Path    string `json:"path"`
-	Package string `json:"package,omitempty"` // Debian's, with its version
-	SHA256  string `json:"sha256"`
-	Instead string `json:"instead,omitempty"` // what it takes the place of, and why
+	Path    string
+	Package string // Debian's, with its version
+	Instead string // what it takes the place of, and why
 }
 
 // Linux returns the release of one of Debian's kernels.
@@ -113,8 +110,7 @@ func (i Image) Linux() (linux.Release, error) {
 // there is none.
 func (k Kernel) Image(ctx context.Context, cache *debian.Cache) (Image, error) {
 	if k.path != "" {
-		sum, err := debian.Sum(k.path)
-		return Image{Path: k.path, SHA256: sum}, err
+		return Image{Path: k.path}, nil
 	}
 	image, err := k.image(ctx, cache)
 	if err == nil || errors.Is(err, debian.ErrOffline) || ctx.Err() != nil {
@@ -137,14 +133,18 @@ func (k Kernel) image(ctx context.Context, cache *debian.Cache) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	if len(e.Files) != 1 {
-		return Image{}, fmt.Errorf("%s %s: %d kernels where one was expected", e.Package.Name, e.Package.Version, len(e.Files))
+	i := Image{Package: e.String()}
+	err = filepath.WalkDir(e.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			i.Path = path
+			return fs.SkipAll
+		}
+		return err
+	})
+	if err == nil && i.Path == "" {
+		err = fmt.Errorf("there is no kernel in %v", e)
 	}
-	var i Image
-	for name, sum := range e.Files {
-		i = Image{Path: filepath.Join(e.Dir, name), Package: e.Package.Name + " " + e.Package.Version, SHA256: sum}
-	}
-	return i, nil
+	return i, err
 }
 
 // nearest returns what takes the kernel's place, out of all suites that have
@@ -158,20 +158,14 @@ func (k Kernel) nearest(ctx context.Context, cache *debian.Cache) (instead Kerne
 		}
 		candidate := k
 		candidate.Suite, candidate.Release = other.Suite, ""
-		all, err := cache.Packages(ctx, candidate.query())
-		if err != nil {
-			continue
-		}
+		all, _ := cache.Packages(ctx, candidate.query())
 		for _, p := range all {
 			release, err := linux.Parse(p.Version)
-			if err != nil {
-				continue
-			}
 			nearer := found.Before(release) // from below
 			if !found.Before(wanted) {
 				nearer = !release.Before(wanted) && release.Before(found)
 			}
-			if !ok || nearer {
+			if err == nil && (!ok || nearer) {
 				candidate.Release = release.String()
 				instead, found, ok = candidate, release, true
 			}
@@ -233,25 +227,21 @@ func Choose(all []Kernel, list string) ([]Kernel, error) {
 // In returns the kernels of a directory, and says on w which files are none.
 func In(dir string, w io.Writer) ([]Kernel, error) {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
 	var all []Kernel
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		info, err := os.Stat(path) // through symbolic links
-		if err != nil || !info.Mode().IsRegular() {
+		if info, err := os.Stat(path); err != nil || info.IsDir() { // through symbolic links
 			continue
 		}
-		arch, _, err := Identify(path)
+		goarch, err := Identify(path)
 		if err != nil {
 			fmt.Fprintf(w, "not booted: %v\n", err)
 			continue
 		}
-		all = append(all, Kernel{Arch: arch, path: path})
+		all = append(all, Kernel{Arch: goarch, path: path})
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: no kernel image that is known here: x86 bzImage, arm64 Image or Image.gz, riscv64 Image, s390x image, ELF of riscv64, s390x or ppc64le", dir)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("%s: no kernel", dir)
 	}
-	return all, nil
+	return all, err
 }

@@ -43,16 +43,16 @@ type initramfs struct {
 	packages int
 }
 
-// A testedPackage is one that has tests.
-type testedPackage struct{ path, dir string }
+// A source is a package that has tests.
+type source struct{ path, dir string }
 
 // list returns the packages that have tests on an architecture.
-func (b *builder) list(ctx context.Context, goarch string) (all []testedPackage, err error) {
+func (b *builder) list(ctx context.Context, goarch string) (all []source, err error) {
 	const format = "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}"
 	out, err := goCommand(ctx, ".", goarch, append([]string{"list", "-f", format}, b.packages...)...)
 	for line := range strings.Lines(out) {
 		if path, dir, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
-			all = append(all, testedPackage{path, dir})
+			all = append(all, source{path, dir})
 		}
 	}
 	if err == nil && len(all) == 0 {
@@ -61,16 +61,18 @@ func (b *builder) list(ctx context.Context, goarch string) (all []testedPackage,
 	return all, err
 }
 
+// build lays out in a directory what a guest is to have, and archives it.
 func (b *builder) build(ctx context.Context, goarch string) (*initramfs, error) {
-	dir := filepath.Join(b.dir, goarch)
-	const module = "module github.com/zuffd/uffd/verify/vm\n\ngo 1.26.0\n"
-	err := errors.Join(os.CopyFS(dir, guestSource), os.WriteFile(filepath.Join(dir, "go.mod"), []byte(module), 0o644))
+	module, root := filepath.Join(b.dir, goarch), filepath.Join(b.dir, goarch+".root")
+	const mod = "module github.com/zuffd/uffd/verify/vm\n\ngo 1.26.0\n"
+	err := errors.Join(os.CopyFS(module, guestSource), os.WriteFile(filepath.Join(module, "go.mod"), []byte(mod), 0o644))
 	if err != nil {
 		return nil, err
 	}
-	files := map[string]string{"init": filepath.Join(dir, "init.bin")}
-	if _, err := goCommand(ctx, dir, goarch, "build", "-trimpath", "-ldflags=-s -w", "-o", files["init"], "./init"); err != nil {
-		return nil, err
+	for _, program := range []string{"./init", "cmd/test2json"} {
+		if _, err := goCommand(ctx, module, goarch, "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(root, filepath.Base(program)), program); err != nil {
+			return nil, err
+		}
 	}
 	packages, err := b.list(ctx, goarch)
 	if err != nil {
@@ -78,26 +80,16 @@ func (b *builder) build(ctx context.Context, goarch string) (*initramfs, error) 
 	}
 	j := b.job
 	for i, p := range packages {
-		in := fmt.Sprint(i)
-		j.Tests = append(j.Tests, console.Test{Package: p.path, Dir: "/" + in})
-		files[in+"/test"] = filepath.Join(dir, in+".test")
-		if _, err := goCommand(ctx, p.dir, goarch, "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", files[in+"/test"], "."); err != nil {
+		j.Packages = append(j.Packages, p.path)
+		dir := filepath.Join(root, fmt.Sprint(i))
+		if _, err := goCommand(ctx, p.dir, goarch, "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "test"), "."); err != nil {
 			return nil, err
 		}
-		err := filepath.WalkDir(filepath.Join(p.dir, "testdata"), func(path string, e fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return fs.SkipAll
-			} else if err != nil || !e.Type().IsRegular() {
-				return err
-			}
-			name, err := filepath.Rel(p.dir, path)
-			files[in+"/"+name] = path
-			return err
-		})
-		if err == nil {
-			err = b.programs(ctx, goarch, p, in, files)
+		err := os.CopyFS(filepath.Join(dir, "testdata"), os.DirFS(filepath.Join(p.dir, "testdata")))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
 		}
-		if err != nil {
+		if err := b.programs(ctx, goarch, p, filepath.Join(dir, "programs")); err != nil {
 			return nil, err
 		}
 	}
@@ -105,16 +97,15 @@ func (b *builder) build(ctx context.Context, goarch string) (*initramfs, error) 
 	if err != nil {
 		return nil, err
 	}
-	files["job.json"] = filepath.Join(dir, "job.json")
-	if err := os.WriteFile(files["job.json"], content, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "job.json"), content, 0o644); err != nil {
 		return nil, err
 	}
-	out := &initramfs{filepath.Join(dir, "initramfs"), len(packages)}
-	return out, writeCPIO(out.path, files)
+	out := &initramfs{filepath.Join(b.dir, goarch+".cpio"), len(packages)}
+	return out, writeCPIO(out.path, root)
 }
 
-// sources returns a package's C programs.
-func (p testedPackage) sources() []string {
+// programs returns the sources of a package's C programs.
+func (p source) programs() []string {
 	all, _ := filepath.Glob(filepath.Join(p.dir, "testdata", "*.c"))
 	return all
 }
@@ -132,25 +123,27 @@ func links(a arch.Arch) error {
 	return nil
 }
 
-// programs builds a package's C programs, and adds them to the files. Where
-// that cannot be they are left out, and it is for the tests to say so.
-func (b *builder) programs(ctx context.Context, goarch string, p testedPackage, in string, files map[string]string) error {
+// programs builds a package's C programs in a directory. Where that cannot be
+// they are left out, and it is for the tests to say so.
+func (b *builder) programs(ctx context.Context, goarch string, p source, dir string) error {
 	a, _ := arch.For(goarch)
-	if len(p.sources()) == 0 {
+	if len(p.programs()) == 0 {
 		return nil
 	}
 	if err := links(a); err != nil {
 		fmt.Fprintln(b.log, err)
 		return nil
 	}
-	for _, source := range p.sources() {
-		text, err := os.ReadFile(source)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for _, program := range p.programs() {
+		text, err := os.ReadFile(program)
 		if err != nil {
 			return err
 		}
-		name := strings.TrimSuffix(filepath.Base(source), ".c")
-		out := filepath.Join(b.dir, goarch, in+"."+name)
-		args := append(slices.Clone(a.CC[1:]), "-static", "-O2", "-o", out, source)
+		out := filepath.Join(dir, strings.TrimSuffix(filepath.Base(program), ".c"))
+		args := append(slices.Clone(a.CC[1:]), "-static", "-O2", "-o", out, program)
 		if m := cflags.FindSubmatch(text); m != nil {
 			args = append(args, strings.Fields(string(m[1]))...)
 		}
@@ -159,7 +152,6 @@ func (b *builder) programs(ctx context.Context, goarch string, p testedPackage, 
 		if said, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said)
 		}
-		files[in+"/programs/"+name] = out
 	}
 	return nil
 }
@@ -181,7 +173,7 @@ func (b *builder) ensure(ctx context.Context, chosen []kernels.Kernel, install b
 			return err
 		}
 		a, _ := arch.For(k.Arch)
-		if install && slices.ContainsFunc(tested, func(p testedPackage) bool { return len(p.sources()) > 0 }) && links(a) != nil {
+		if install && slices.ContainsFunc(tested, func(p source) bool { return len(p.programs()) > 0 }) && links(a) != nil {
 			packages[a.CCPackage], packages[a.LibC] = true, true
 		}
 	}
@@ -201,7 +193,7 @@ func goCommand(ctx context.Context, dir, goarch string, args ...string) (string,
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch)
-	if dir != "." && args[0] == "build" { // init, which is in no workspace
+	if args[0] == "build" { // of init, which is in no workspace
 		cmd.Env = append(cmd.Env, "GOWORK=off", "GOFLAGS=")
 	}
 	var stderr bytes.Buffer
@@ -213,37 +205,29 @@ func goCommand(ctx context.Context, dir, goarch string, args ...string) (string,
 	return string(out), err
 }
 
-// writeCPIO writes an archive of files, by their names in it, and of the
-// directories that these are in.
-func writeCPIO(name string, files map[string]string) (err error) {
-	out, err := os.Create(name)
-	if err != nil {
+// writeCPIO archives what is below a directory.
+func writeCPIO(name, root string) error {
+	var out bytes.Buffer
+	w := cpio.NewWriter(&out)
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		h := &cpio.Header{Mode: cpio.TypeDir | 0o755}
+		var content []byte
+		if !e.IsDir() {
+			h.Mode = cpio.TypeReg | 0o755
+			if content, err = os.ReadFile(path); err != nil {
+				return err
+			}
+		}
+		h.Name, _ = filepath.Rel(root, path)
+		h.Size = int64(len(content))
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err = w.Write(content)
 		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	w := cpio.NewWriter(out)
-	dirs := map[string]bool{}
-	for name := range files {
-		for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
-			dirs[dir] = true
-		}
-	}
-	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
-		if err := w.WriteHeader(&cpio.Header{Name: dir, Mode: cpio.TypeDir | 0o755}); err != nil {
-			return err
-		}
-	}
-	for name, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if err := w.WriteHeader(&cpio.Header{Name: name, Mode: cpio.TypeReg | 0o755, Size: int64(len(content))}); err != nil {
-			return err
-		}
-		if _, err := w.Write(content); err != nil {
-			return err
-		}
-	}
-	return w.Close()
+	})
+	return errors.Join(err, w.Close(), os.WriteFile(name, out.Bytes(), 0o644))
 }

@@ -10,47 +10,72 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/google/renameio/v2"
+	"github.com/zuffd/uffd/verify/kernels"
+	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
 // A report is all that one run of the command found.
 type report struct {
-	Date    time.Time `json:"date"`
-	Host    []string  `json:"host"` // versions of Go and qemu
-	Args    []string  `json:"args"` // of every test binary
-	Seconds float64   `json:"seconds"`
-	Results []*result `json:"kernels"`
+	Date    time.Time
+	Host    []string // versions of Go and qemu
+	Args    []string // of every test binary
+	Seconds float64
+	Results []*result
 }
 
-// write prints the report, writes the files that were asked for, and returns
-// an error unless all is well. What is left of an interrupted run goes into no
+// A result is what came of one kernel.
+type result struct {
+	Kernel, Arch string
+	Image        kernels.Image
+	SHA256       string         // of the image
+	Guest        *console.Event // nil if it did not boot
+	Seconds      float64
+	Tests        []testCase
+	Attrs        []console.Event // what tests said of the kernel
+	Problem      string          // why the tests were not all run
+	Console      []string        // the end of what the guest wrote then
+	KernelLog    []string        // the kernel's warnings where a test failed
+}
+
+// ok reports whether tests ran and none failed.
+func (r *result) ok() bool {
+	return r.Problem == "" && count(r.Tests, "fail") == 0 && count(r.Tests, "pass") > 0
+}
+
+// summary is a line for whoever waits.
+func (r *result) summary() string {
+	s := fmt.Sprintf("%s: %d passed, %d failed, %d skipped in %.0f s", r.Kernel, count(r.Tests, "pass"), count(r.Tests, "fail"), count(r.Tests, "skip"), r.Seconds)
+	if r.Problem != "" {
+		line, _, _ := strings.Cut(r.Problem, "\n")
+		s += ": " + line
+	}
+	return s
+}
+
+// write prints the report, writes it to a file if one is named, and returns an
+// error unless all is well. What is left of an interrupted run goes into no
 // file.
-func (r *report) write(ctx context.Context, w io.Writer, o *options) error {
+func (r *report) write(ctx context.Context, w io.Writer, path string) error {
 	r.summary(w)
 	r.details(w)
 	fmt.Fprintf(w, "\n%s, in %.0f s\n", r.totals(), r.Seconds)
 	if ctx.Err() != nil {
 		return errors.New("interrupted: no file is written")
 	}
-	if o.json != "" {
-		b, err := json.MarshalIndent(r, "", "\t")
-		if err == nil {
-			err = renameio.WriteFile(o.json, append(b, '\n'), 0o644)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if o.results != "" {
+	if path != "" {
 		var b bytes.Buffer
-		r.markdown(&b)
-		if err := renameio.WriteFile(o.results, b.Bytes(), 0o644); err != nil {
+		if filepath.Ext(path) == ".json" {
+			json.NewEncoder(&b).Encode(r)
+		} else {
+			r.markdown(&b)
+		}
+		if err := renameio.WriteFile(path, b.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}
@@ -63,16 +88,15 @@ func (r *report) write(ctx context.Context, w io.Writer, o *options) error {
 
 // totals are sums, in a line.
 func (r *report) totals() string {
-	var passed, failed, skipped, unfinished int
+	var all []testCase
+	unfinished := 0
 	for _, res := range r.Results {
-		passed += res.Passed
-		failed += res.Failed
-		skipped += res.Skipped
+		all = append(all, res.Tests...)
 		if res.Problem != "" {
 			unfinished++
 		}
 	}
-	return fmt.Sprintf("%d passed, %d failed, %d skipped on %d kernels, of which %d did not finish", passed, failed, skipped, len(r.Results), unfinished)
+	return fmt.Sprintf("%d passed, %d failed, %d skipped on %d kernels, of which %d did not finish", count(all, "pass"), count(all, "fail"), count(all, "skip"), len(r.Results), unfinished)
 }
 
 // table writes a table in Markdown that can be read as it is, too.
@@ -95,14 +119,15 @@ func table(w io.Writer, rows ...[]string) {
 func (r *report) summary(w io.Writer) {
 	rows := [][]string{{"kernel", "release", "architecture", "page size", "run", "passed", "failed", "skipped", "seconds"}}
 	for _, res := range r.Results {
-		release, page, failed := "-", "-", fmt.Sprint(res.Failed)
+		release, page, failed := "-", "-", fmt.Sprint(count(res.Tests, "fail"))
 		if res.Guest != nil {
 			release, page = res.Guest.Release, fmt.Sprintf("%d KiB", res.Guest.PageSize>>10)
 		}
 		if res.Problem != "" {
 			failed += " and did not finish"
 		}
-		rows = append(rows, []string{res.Kernel, release, res.Arch, page, fmt.Sprint(res.Run), fmt.Sprint(res.Passed), failed, fmt.Sprint(res.Skipped), fmt.Sprintf("%.0f", res.Seconds)})
+		run, passed, skipped := fmt.Sprint(len(res.Tests)), fmt.Sprint(count(res.Tests, "pass")), fmt.Sprint(count(res.Tests, "skip"))
+		rows = append(rows, []string{res.Kernel, release, res.Arch, page, run, passed, failed, skipped, fmt.Sprintf("%.0f", res.Seconds)})
 	}
 	table(w, rows...)
 	for _, res := range r.Results {
@@ -153,27 +178,10 @@ func (r *report) details(w io.Writer) {
 		if len(res.Console) > 0 {
 			fmt.Fprintf(w, "the end of its console:\n%s", indent(strings.Join(res.Console, "\n")))
 		}
-		if all := res.warnings(); !res.ok() && len(all) > 0 {
-			fmt.Fprintf(w, "%s: warnings of its kernel:\n%s", res.Kernel, indent(strings.Join(all, "\n")))
+		if n := len(res.KernelLog); n > 0 { // those of its boot come first
+			fmt.Fprintf(w, "%s: the last warnings of its kernel:\n%s", res.Kernel, indent(strings.Join(res.KernelLog[max(0, n-10):], "\n")))
 		}
 	}
-}
-
-// poisoned matches what a kernel says when a process touches poisoned memory,
-// which tests have processes do.
-var poisoned = regexp.MustCompile(`^(\[[ .0-9]+\] )?MCE: Killing .+ due to hardware memory corruption fault at [0-9a-f]+$`)
-
-// maxWarnings is how many lines of a kernel's log are shown; -json has all.
-const maxWarnings = 10
-
-// warnings returns the unexpected lines of the kernel's log: the last of them,
-// since those of its boot come first.
-func (r *result) warnings() []string {
-	all := slices.DeleteFunc(slices.Clone(r.KernelLog), poisoned.MatchString)
-	if more := len(all) - maxWarnings; more > 0 {
-		all = append([]string{fmt.Sprintf("(%d more before these; -json FILE writes them all)", more)}, all[more:]...)
-	}
-	return all
 }
 
 // markdown writes the report of a whole run.
@@ -192,7 +200,7 @@ func (r *report) markdown(w io.Writer) {
 	fmt.Fprint(w, "\n## Versions\n\n")
 	rows := [][]string{{"kernel", "image", "SHA-256"}}
 	for _, res := range r.Results {
-		rows = append(rows, []string{res.Kernel, cmp.Or(res.Image.Package, filepath.Base(res.Image.Path)), res.Image.SHA256})
+		rows = append(rows, []string{res.Kernel, cmp.Or(res.Image.Package, filepath.Base(res.Image.Path)), res.SHA256})
 	}
 	table(w, rows...)
 	fmt.Fprintln(w)

@@ -11,42 +11,37 @@ import (
 // one fails.
 func session() []string {
 	var lines []string
-	for i, m := range []console.Message{
-		{Kind: console.Boot, Payload: `{"release":"7.3.4","page_size":16384}`},
-		{Kind: console.Start, Payload: "./runtime"},
-		{Kind: console.Output, Payload: "\x16=== RUN   TestA\n"},
-		{Kind: console.Output, Payload: "\x16--- PASS: TestA (0.10s)\n"},
-		{Kind: console.Output, Payload: "\x16=== RUN   TestB\n"},
-		{Kind: console.Output, Payload: "    b_test.go:3: UFFD_FEATURE_MOVE (Linux 6.8)\n"},
-		{Kind: console.Output, Payload: "\x16--- SKIP: TestB (0.00s)\n"},
-		{Kind: console.Output, Payload: "\x16=== RUN   TestC\n"},
-		{Kind: console.Output, Payload: "    c_test.go:5: got 1, want 2\n"},
-		{Kind: console.Output, Payload: "\x16--- FAIL: TestC (0.00s)\n"},
-		{Kind: console.Output, Payload: "FAIL\n"},
-		{Kind: console.Exit, Payload: `{"code":1,"error":"exit status 1"}`},
-		{Kind: console.Kernel, Payload: "a warning"},
-		{Kind: console.Done},
+	for i, e := range []console.Event{
+		{Action: console.Boot, Release: "7.3.4", PageSize: 16384},
+		{Action: "start", Package: "./runtime"},
+		{Action: "output", Test: "TestA", Output: "=== RUN   TestA\n"},
+		{Action: "pass", Test: "TestA", Elapsed: 0.1},
+		{Action: "output", Test: "TestB", Output: "=== RUN   TestB\n"},
+		{Action: "output", Test: "TestB", Output: "    b_test.go:3: UFFD_FEATURE_MOVE (Linux 6.8)\n"},
+		{Action: "skip", Test: "TestB"},
+		{Action: "output", Test: "TestC", Output: "=== RUN   TestC\n"},
+		{Action: "output", Test: "TestC", Output: "    c_test.go:5: got 1, want 2\n"},
+		{Action: "fail", Test: "TestC"},
+		{Action: "output", Output: "FAIL\n"},
+		{Action: "fail", Elapsed: 0.2},
+		{Action: console.Exit, Output: "exit status 1"},
+		{Action: console.Kernel, Output: "a warning"},
+		{Action: console.Done},
 	} {
-		m.Number = i
-		lines = append(lines, m.String()+"\r")
+		lines = append(lines, e.Line(i)+"\r")
 	}
 	return lines
 }
 
 // read has a transcript read lines, and returns the tests as "TestA pass".
-func read(t *testing.T, lines []string) (*transcript, string) {
-	t.Helper()
+func read(lines []string) (*transcript, string) {
 	tr := new(transcript)
 	for _, l := range lines {
 		tr.line(l)
 	}
 	var all []string
-	for _, b := range tr.binaries {
-		tests, _, err := b.tests(t.Context(), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range tests {
+	for _, p := range tr.packages {
+		for _, o := range p.outcomes(false) {
 			all = append(all, o.Name+" "+o.Result)
 		}
 	}
@@ -83,13 +78,13 @@ func TestTranscript(t *testing.T) {
 		"of nothing":                    {nil, "", false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tr, tests := read(t, c.lines)
+			tr, tests := read(c.lines)
 			if tests != c.tests || tr.done != c.done || tr.lost != c.lost {
 				t.Errorf("got %q, done %v, lost %d; want %q, %v, %d", tests, tr.done, tr.lost, c.tests, c.done, c.lost)
 			}
 		})
 	}
-	tr, _ := read(t, session())
+	tr, _ := read(session())
 	if tr.guest == nil || tr.guest.PageSize != 16384 || tr.guest.Release != "7.3.4" {
 		t.Errorf("guest %+v", tr.guest)
 	}
@@ -99,15 +94,15 @@ func TestTranscript(t *testing.T) {
 }
 
 func TestTranscriptIsWhole(t *testing.T) {
-	lossy, _ := read(t, append(session()[:9], session()[10:]...))
-	good, _ := read(t, session())
+	lossy, _ := read(append(session()[:9], session()[10:]...))
+	good, _ := read(session())
 	for name, c := range map[string]struct {
 		tr       *transcript
 		packages int
 		want     string // in the error
 	}{
 		"as it should be":                 {good, 1, ""},
-		"refused if a message is lost":    {lossy, 1, "1 messages"},
+		"refused if an event is lost":     {lossy, 1, "1 events"},
 		"refused if a package is missing": {good, 2, "1 of 2 packages"},
 		"refused without any package":     {new(transcript), 1, "0 of 1"},
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,13 +47,12 @@ func TestGuest(t *testing.T) {
 	})
 	for name, script := range map[string]string{
 		"writes a line without end": "tr '\\0' x </dev/zero",
-		"writes lines without end":  "yes $(printf %01000d 0)",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := guest{command: []string{"sh", "-c", script}, boot: long, deadline: long}
-			if _, err := g.run(t.Context()); err != errFlood {
-				t.Errorf("got %v, want %v", err, errFlood)
+			if _, err := g.run(t.Context()); err != bufio.ErrTooLong {
+				t.Errorf("got %v, want %v", err, bufio.ErrTooLong)
 			}
 		})
 	}
@@ -156,7 +156,7 @@ func TestSkips(t *testing.T) { t.Skip("for a reason") }
 	})
 	var out strings.Builder
 	results := filepath.Join(t.TempDir(), "R.md")
-	o := &options{kernels: "amd64/6.12", packages: []string{"./..."}, jobs: 1, timeout: time.Minute, results: results}
+	o := &options{kernels: "amd64/6.12", packages: []string{"./..."}, timeout: time.Minute, results: results}
 	err := o.main(t.Context(), &out, t.Output())
 	if err == nil || !strings.Contains(err.Error(), "1 of 1 kernels") {
 		t.Errorf("got %v", err)

@@ -1,14 +1,15 @@
-// Package console is what a guest's init and the host say to each other over
-// a serial console.
+// Package console is what a guest's init says to the host over a serial
+// console.
 //
 // A console is no clean channel: firmware writes escape codes, the kernel
 // writes in the middle of other people's lines, and the terminal adds carriage
-// returns. So every message is one line of printable ASCII with a mark, a
+// returns. So every event is one line of printable ASCII with a mark, a
 // number and a checksum: what was damaged is seen to be, and what is lost is
 // missed.
 package console
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"strconv"
@@ -16,78 +17,58 @@ import (
 	"time"
 )
 
-// mark begins a message, anywhere in a line.
+// mark begins an event, anywhere in a line.
 const mark = "@uffd:"
 
-// A Kind says what a message's payload is.
-type Kind string
-
-// The messages of a guest, in their order: Boot, then Start, Output and Exit
-// for each test binary, then Done.
-const (
-	Boot   Kind = "boot"   // a Guest, in JSON
-	Start  Kind = "start"  // the import path of the package whose tests begin
-	Output Kind = "output" // what the tests wrote, as it was written
-	Exit   Kind = "exit"   // an Exited, in JSON
-	Kernel Kind = "kernel" // a line of the kernel's log
-	Done   Kind = "done"   // nothing; the guest powers off
-)
-
-// A Guest is what init found.
-type Guest struct {
-	Release  string `json:"release"`   // uname -r
-	PageSize int    `json:"page_size"` // in bytes
+// An Event is what test2json prints of a package's tests (go doc test2json), or
+// one of init's own actions: Boot is the first, Done the last.
+type Event struct {
+	Action   string
+	Package  string  `json:",omitempty"` // when its tests start
+	Test     string  `json:",omitempty"`
+	Output   string  `json:",omitempty"`
+	Key      string  `json:",omitempty"` // of testing.T.Attr
+	Value    string  `json:",omitempty"`
+	Elapsed  float64 `json:",omitempty"` // in seconds
+	Release  string  `json:",omitempty"` // of Boot: uname -r
+	PageSize int     `json:",omitempty"` // of Boot, in bytes
 }
+
+// Init's own actions.
+const (
+	Boot   = "boot"
+	Exit   = "exit"   // of test2json: Output is why it was not 0
+	Kernel = "kernel" // Output is a line of the kernel's log
+	Done   = "done"   // the guest powers off
+)
 
 // A Job is what a guest is to do. The host writes it to /job.json.
 type Job struct {
-	Tests   []Test
-	Args    []string      // for every test binary
-	Timeout time.Duration // for each of them
+	Packages []string      // whose tests are to be run, the nth in directory /n
+	Args     []string      // for every test binary
+	Timeout  time.Duration // for each of them
 }
 
-// A Test is a package's test binary.
-type Test struct {
-	Package string // import path
-	Dir     string // in the guest, which has the binary "test"
-}
-
-// Exited is how a test binary ended.
-type Exited struct {
-	Code  int    `json:"code"`            // 0 if all is well
-	Error string `json:"error,omitempty"` // why it was not 0
-}
-
-// A Message is one line of a console.
-type Message struct {
-	Number  int // counts from 0, so that a missing message is noticed
-	Kind    Kind
-	Payload string
-}
-
-// String returns the line, without its end.
-func (m Message) String() string {
-	body := fmt.Sprintf("%d %s %s", m.Number, m.Kind, strconv.QuoteToASCII(m.Payload))
+// Line returns the line of an event, without its end. Events count from 0.
+func (e Event) Line(number int) string {
+	content, _ := json.Marshal(e) // which has nothing that could not be
+	body := fmt.Sprintf("%d %s", number, strconv.QuoteToASCII(string(content)))
 	return fmt.Sprintf("%s%08x %s", mark, crc32.ChecksumIEEE([]byte(body)), body)
 }
 
-// Parse looks for a message in a line. found says that there is a mark, err
-// that what follows it is damaged.
-func Parse(line string) (m Message, found bool, err error) {
-	// A message that was cut short can be followed by a whole one.
+// Parse looks for an event in a line.
+func Parse(line string) (number int, e Event, ok bool) {
+	// An event that was cut short can be followed by a whole one.
 	i := strings.LastIndex(line, mark)
 	if i < 0 {
-		return Message{}, false, nil
+		return 0, Event{}, false
 	}
 	sum, body, _ := strings.Cut(strings.TrimRight(line[i+len(mark):], "\r\n"), " ")
-	if want := fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))); sum != want {
-		return Message{}, true, fmt.Errorf("checksum %q instead of %s", sum, want)
+	if sum != fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))) {
+		return 0, Event{}, false
 	}
-	number, rest, _ := strings.Cut(body, " ")
-	kind, quoted, _ := strings.Cut(rest, " ")
-	m.Kind = Kind(kind)
-	if m.Number, err = strconv.Atoi(number); err == nil {
-		m.Payload, err = strconv.Unquote(quoted)
-	}
-	return m, true, err
+	var content string
+	_, err := fmt.Sscanf(body, "%d %q", &number, &content)
+	ok = err == nil && json.Unmarshal([]byte(content), &e) == nil
+	return number, e, ok
 }
