@@ -40,20 +40,6 @@ func Open(path string) (*Kernel, error) {
 	return k, nil
 }
 
-// WordSize returns the size of a long in the kernel, in bytes. A program of
-// another may run on it all the same, with layouts of its own.
-func (k *Kernel) WordSize() (int, error) {
-	var long *btf.Int
-	err := k.spec.TypeByName("long unsigned int", &long)
-	if errors.Is(err, btf.ErrNotFound) { // as clang names it
-		err = k.spec.TypeByName("unsigned long", &long)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("the size of a long: %w", err)
-	}
-	return int(long.Size), nil
-}
-
 // Model returns the layouts of those of the structs with these tags that the
 // kernel has, and of those inside them. Alignments are not in BTF.
 func (k *Kernel) Model(tags ...string) (*abi.Model, error) {

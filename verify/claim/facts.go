@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // A Fact is one thing that a model says, and the release of Linux from which
@@ -86,18 +85,6 @@ func typeOf(kind string) string {
 func symbolOf(what string) string {
 	_, symbol, _ := strings.Cut(what, " of ")
 	return symbol
-}
-
-// Since returns the releases that are said to have brought symbols, by their
-// names. A symbol of which none is said is left out.
-func (c *Claim) Since() map[string]linux.Release {
-	all := map[string]linux.Release{}
-	for what, f := range Facts(c.Model, false) {
-		if release, err := linux.Parse(f.Since); err == nil {
-			all[symbolOf(what)] = release
-		}
-	}
-	return all
 }
 
 // Tags returns the tags of the structs.

@@ -1,7 +1,6 @@
 package claim_test
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,7 +22,12 @@ func load(t *testing.T) (claim.All, map[string]linux.Release) {
 	}
 	symbols := map[string]linux.Release{}
 	for _, c := range all["amd64"] {
-		maps.Copy(symbols, c.Since())
+		for what, f := range claim.Facts(c.Model, false) {
+			if release, err := linux.Parse(f.Since); err == nil {
+				_, symbol, _ := strings.Cut(what, " of ")
+				symbols[symbol] = release
+			}
+		}
 	}
 	return all, symbols
 }

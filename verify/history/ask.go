@@ -2,9 +2,8 @@
 // kernel's own headers of every release that Debian carries, as C compilers
 // understand them, and as the generator does.
 //
-// When a symbol came is pinned if its release is at hand, and the one before
-// it; else it is only bracketed by those at hand: of a symbol since 6.7, the
-// headers of 6.1 and 6.12 say that it came between them.
+// When a symbol came is known as closely as there are releases at hand: of one
+// since 6.7, the headers of 6.1 and 6.12 say that it came between them.
 package history
 
 import (
@@ -17,7 +16,6 @@ import (
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/claim"
 	"github.com/zuffd/uffd/verify/debian"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 const kind = "kernel headers"
@@ -61,7 +59,6 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 		}
 		return a
 	})
-	answers[0].Note = precision(trees, all["amd64"])
 	for i := range answers[1:] {
 		answers[1+i].News = nil // which amd64 tells
 	}
@@ -90,38 +87,4 @@ func askGenerator(ctx context.Context, root string, all claim.All, trees []Tree)
 		a.Wrong = []string{"\n" + diff}
 	}
 	return a
-}
-
-// precision says what trees, in ascending order, can tell of when symbols came.
-func precision(trees []Tree, claims []*claim.Claim) string {
-	var pinned, bracketed, older int
-	for _, c := range claims {
-		for _, came := range c.Since() {
-			i := 0
-			for i < len(trees)-1 && trees[i].Linux.Before(came) {
-				i++
-			}
-			switch {
-			case i == 0:
-				older++
-			case follows(trees[i-1].Linux, trees[i].Linux):
-				pinned++
-			default:
-				bracketed++
-			}
-		}
-	}
-	return fmt.Sprintf("of the symbols, %d are pinned to a release, %d bracketed by two, %d only known to be at most %v", pinned, bracketed, older, trees[0].Linux)
-}
-
-// last are the minor numbers of the last releases of Linux's major ones.
-var last = map[int]int{4: 20, 5: 19, 6: 19}
-
-// follows reports whether there is no release between two.
-func follows(a, b linux.Release) bool {
-	if a.Major == b.Major {
-		return a.Minor+1 == b.Minor
-	}
-	minor, ok := last[a.Major]
-	return ok && a.Major+1 == b.Major && a.Minor == minor && b.Minor == 0
 }
