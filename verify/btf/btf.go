@@ -22,13 +22,6 @@ type Kernel struct {
 
 // Open reads a kernel's types from a file that Read knows.
 func Open(path string) (*Kernel, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxImage {
-		return nil, fmt.Errorf("%s: %d bytes are too many for a kernel", path, info.Size())
-	}
 	image, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -54,7 +47,7 @@ func (k *Kernel) Model(tags ...string) (*abi.Model, error) {
 			return nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
 		budget := maxMembers
-		all, err := structure(nil, tag, s, 0, &budget)
+		all, err := structure(nil, tag, s, &budget)
 		if err != nil {
 			return nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
@@ -63,20 +56,14 @@ func (k *Kernel) Model(tags ...string) (*abi.Model, error) {
 	return m, nil
 }
 
-// The kernel's own structs nest a few deep, and have a few dozen members in
-// all. Hostile ones can hold themselves, or one another many times at each
-// level.
-const (
-	maxDepth   = 16
-	maxMembers = 10_000
-)
+// maxMembers bounds what a struct can have, with those that it holds: hostile
+// ones can hold themselves, or one another many times at each level. The
+// kernel's own have a few dozen.
+const maxMembers = 1000
 
 // structure appends a struct or union after those without a tag that it holds.
 // Its members, and theirs, are taken off the budget.
-func structure(all []abi.Struct, name string, t btf.Type, depth int, budget *int) ([]abi.Struct, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("%s is nested too deep", name)
-	}
+func structure(all []abi.Struct, name string, t btf.Type, budget *int) ([]abi.Struct, error) {
 	s := abi.Struct{Name: name}
 	var members []btf.Member
 	switch t := t.(type) {
@@ -115,7 +102,7 @@ func structure(all []abi.Struct, name string, t btf.Type, depth int, budget *int
 		}
 		if inner.TypeName() == "" && f.Kind != "" {
 			f.Kind += path
-			if all, err = structure(all, path, inner, depth+1, budget); err != nil {
+			if all, err = structure(all, path, inner, budget); err != nil {
 				return nil, err
 			}
 		}

@@ -17,10 +17,6 @@ import (
 // about 100 MiB.
 const maxImage = 256 << 20
 
-// minTypes is less than the types of any kernel take, in bytes, and more than
-// what looks like BTF in an image and is not.
-const minTypes = 1000
-
 // maxStreams bounds how many beginnings of compressed data are tried.
 const maxStreams = 64
 
@@ -28,10 +24,7 @@ const maxStreams = 64
 // with a section .BTF among them), or one that is compressed. Formats and boot
 // protocols say where they lie; they are looked for instead, as not all do.
 func Read(file []byte) (*Kernel, error) {
-	raw, ok := header(file, 0)
-	if !ok {
-		raw, ok = scan(file)
-	}
+	raw, ok := scan(file)
 	if !ok {
 		raw, ok = embedded(file)
 	}
@@ -92,11 +85,11 @@ func opener(b []byte) func(io.Reader) (io.ReadCloser, error) {
 	return nil
 }
 
-// header returns the BTF that b begins with: its header's lengths must lie
-// within b, and the types take minLen bytes at least.
-func header(b []byte, minLen uint32) ([]byte, bool) {
+// header returns the BTF that b begins with, or nil: its header's lengths must
+// lie within b.
+func header(b []byte) []byte {
 	if len(b) < 24 {
-		return nil, false
+		return nil
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	if b[0] == 0xeb {
@@ -105,23 +98,23 @@ func header(b []byte, minLen uint32) ([]byte, bool) {
 	word := func(n int) uint64 { return uint64(order.Uint32(b[4*n:])) }
 	length, typeOff, typeLen, strOff, strLen := word(1), word(2), word(3), word(4), word(5)
 	end := length + max(typeOff+typeLen, strOff+strLen)
-	if order.Uint16(b) != 0xeb9f || b[2] != 1 || length < 24 || length > 64 || typeLen < uint64(minLen) || end > uint64(len(b)) {
-		return nil, false
+	if order.Uint16(b) != 0xeb9f || b[2] != 1 || length < 24 || length > 64 || typeLen == 0 || end > uint64(len(b)) {
+		return nil
 	}
-	return b[:end], true
+	return b[:end]
 }
 
 // scan returns the BTF in an image: the longest, where several look like it.
 func scan(image []byte) ([]byte, bool) {
 	var best []byte
-	for _, magic := range [][]byte{{0x9f, 0xeb, 1, 0}, {0xeb, 0x9f, 1, 0}} {
-		for at := 0; ; at++ {
-			next := bytes.Index(image[at:], magic)
+	for _, magic := range []string{"\x9f\xeb\x01\x00", "\xeb\x9f\x01\x00"} {
+		for at := 0; at < len(image); at++ {
+			next := bytes.Index(image[at:], []byte(magic))
 			if next < 0 {
 				break
 			}
 			at += next
-			if raw, ok := header(image[at:], minTypes); ok && len(raw) > len(best) {
+			if raw := header(image[at:]); len(raw) > len(best) {
 				best = raw
 			}
 		}

@@ -116,7 +116,7 @@ func (t *types) structure(name string, is *dwarf.StructType) {
 		if f.Name == "" {
 			path = fmt.Sprintf("%s.%d", name, i)
 		}
-		field := abi.Field{Name: f.Name, Offset: f.ByteOffset, Size: size(f.Type), Kind: t.kind(f.Type, path)}
+		field := abi.Field{Name: f.Name, Offset: f.ByteOffset, Size: max(f.Type.Size(), 0), Kind: t.kind(f.Type, path)}
 		if f.BitSize > 0 { // DWARF 4 and 5 count from the beginning of the struct
 			field.Offset, field.BitOffset, field.BitSize = 0, f.DataBitOffset, f.BitSize
 		}
@@ -139,14 +139,6 @@ func bare(t dwarf.Type) (is dwarf.Type, name string) {
 			return t, name
 		}
 	}
-}
-
-func size(t dwarf.Type) int64 {
-	is, _ := bare(t)
-	if a, ok := is.(*dwarf.ArrayType); ok {
-		return max(a.Count, 0) * size(a.Type)
-	}
-	return max(is.Size(), 0)
 }
 
 // kind tells what the type of a member is, as abi.Field.Kind does. The struct
