@@ -58,29 +58,27 @@ func (r report) write(w io.Writer) error {
 
 // asked says who has answered, each once, however often it was asked.
 func (r report) asked() string {
-	seen := map[string]bool{}
-	count := map[string]int{}
+	names := map[string]map[string]bool{} // by kind
 	var kinds []string
 	for _, a := range r {
 		if a.Unasked != nil || a.Absent != "" {
 			continue
 		}
-		who := a.Sources
-		if len(who) == 0 {
-			who = []string{a.Oracle}
+		if names[a.Kind] == nil {
+			names[a.Kind] = map[string]bool{}
+			kinds = append(kinds, a.Kind)
 		}
-		for _, name := range who {
-			if seen[name] {
-				continue
-			}
-			seen[name] = true
-			if count[a.Kind]++; count[a.Kind] == 1 {
-				kinds = append(kinds, a.Kind)
-			}
+		if a.Sources == nil {
+			a.Sources = []string{a.Oracle}
+		}
+		for _, name := range a.Sources {
+			names[a.Kind][name] = true
 		}
 	}
+	total := 0
 	for i, kind := range kinds {
-		kinds[i] = fmt.Sprintf("%s: %d", kind, count[kind])
+		total += len(names[kind])
+		kinds[i] = fmt.Sprintf("%s: %d", kind, len(names[kind]))
 	}
-	return fmt.Sprintf("%d oracles (%s)", len(seen), strings.Join(kinds, ", "))
+	return fmt.Sprintf("%d oracles (%s)", total, strings.Join(kinds, ", "))
 }

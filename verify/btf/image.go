@@ -43,21 +43,19 @@ func Read(file []byte) (*Kernel, error) {
 func embedded(file []byte) ([]byte, bool) {
 	streams, left := 0, int64(maxImage)
 	for at := range file {
-		open := opener(file[at:])
-		if open == nil {
+		r, err := unpack(file[at:])
+		if r == nil {
 			continue
 		}
 		if streams++; streams > maxStreams || left <= 0 {
 			break
 		}
-		r, err := open(bytes.NewReader(file[at:]))
 		if err != nil {
 			continue
 		}
 		// What follows the compressed data is an error, and passed over: the
 		// BTF in an image is whole, or it is not.
 		image, _ := io.ReadAll(io.LimitReader(r, left))
-		r.Close()
 		left -= int64(len(image))
 		if raw, ok := scan(image); ok {
 			return raw, true
@@ -66,23 +64,17 @@ func embedded(file []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// opener returns what decompresses b, by its magic number, or nil.
-func opener(b []byte) func(io.Reader) (io.ReadCloser, error) {
+// unpack returns what decompresses b, by its magic number, or nil.
+func unpack(b []byte) (io.Reader, error) {
 	switch {
 	case bytes.HasPrefix(b, []byte("\x1f\x8b\x08")):
-		return func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }
+		return gzip.NewReader(bytes.NewReader(b))
 	case bytes.HasPrefix(b, []byte("\x28\xb5\x2f\xfd")):
-		return func(r io.Reader) (io.ReadCloser, error) {
-			z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(maxImage), zstd.WithDecoderMaxWindow(maxImage), zstd.WithDecoderConcurrency(1))
-			if err != nil {
-				return nil, err
-			}
-			return z.IOReadCloser(), nil
-		}
+		return zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderMaxMemory(maxImage), zstd.WithDecoderMaxWindow(maxImage), zstd.WithDecoderConcurrency(1))
 	case bytes.HasPrefix(b, []byte("\x02\x21\x4c\x18")):
-		return func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(lz4.NewReader(r)), nil }
+		return lz4.NewReader(bytes.NewReader(b)), nil
 	}
-	return nil
+	return nil, nil
 }
 
 // header returns the BTF that b begins with, or nil: its header's lengths must

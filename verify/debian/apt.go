@@ -87,7 +87,7 @@ APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Dir::State %[1]q;
 Dir::State::Lists "lists";
-Dir::State::Status "status";
+Dir::State::Status "/dev/null"; // no package is installed
 Dir::Cache %[3]q;
 Dir::Cache::PkgCache "pkgcache.bin";
 Dir::Cache::SrcPkgCache "srcpkgcache.bin";
@@ -96,21 +96,11 @@ Dir::Etc::SourceParts "-";
 Dir::Etc::Preferences "-";
 Dir::Etc::PreferencesParts "-";
 `, dir, x.Arch, filepath.Join(dir, "cache"), filepath.Join(dir, "debian.sources"))
-	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			return err
-		}
-	}
-	for name, content := range map[string]string{
-		"status":         "", // no package is installed
-		"debian.sources": source,
-		"apt.conf":       conf,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		os.MkdirAll(filepath.Join(dir, "lists", "partial"), 0o755),
+		os.WriteFile(filepath.Join(dir, "debian.sources"), []byte(source), 0o644),
+		os.WriteFile(filepath.Join(dir, "apt.conf"), []byte(conf), 0o644),
+	)
 }
 
 // InstallLine is what a person would type, as root, to install packages.

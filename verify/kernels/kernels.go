@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/zuffd/uffd/headers"
@@ -23,41 +25,33 @@ import (
 // A Kernel is one that can be booted.
 type Kernel struct {
 	Arch    string // GOARCH
-	For     string // what it is chosen for
+	For     string // what it is chosen for; of the long-term ones there are several
 	Release string // the one that does it: "6.12"; "" for the newest of the suite
 	Flavour string // the end of the package's name
 	Suite   string
 	path    string // the image, of somebody's own kernel, of which Arch alone is known then
 }
 
-// What kernels are chosen for.
-const (
-	oldest   = "oldest"    // that is supported
-	longTerm = "long-term" // maintained for years, and named by its release
-	recent   = "recent"    // before the newest features
-	newest   = "newest"    // of which the bindings are
-)
-
 // Debian are the kernels that are booted. The cloud flavours are the smallest;
 // other architectures have none. Debian's stable suites have few releases, so
 // backports serve the others; riscv64, s390x and ppc64le come from the suite
 // that is to be stable next.
 var Debian = []Kernel{
-	{"amd64", oldest, "5.10", "cloud-amd64", "bullseye", ""},
-	{"amd64", longTerm, "6.1", "cloud-amd64", "bookworm", ""},
-	{"amd64", longTerm, "6.12", "cloud-amd64", "trixie", ""},
-	{"amd64", longTerm, "6.18", "cloud-amd64", "trixie-backports", ""},
-	{"amd64", recent, "7.0", "cloud-amd64", "trixie-backports", ""},
-	{"amd64", newest, edition(), "cloud-amd64", "trixie-backports", ""},
-	{"arm64", oldest, "5.10", "cloud-arm64", "bullseye", ""},
-	{"arm64", longTerm, "6.1", "cloud-arm64", "bookworm", ""},
-	{"arm64", longTerm, "6.12", "cloud-arm64", "trixie", ""},
-	{"arm64", longTerm, "6.12", "arm64-16k", "trixie", ""},
-	{"arm64", newest, edition(), "cloud-arm64", "trixie-backports", ""},
-	{"riscv64", newest, "", "riscv64", "forky", ""},
-	{"s390x", newest, "", "s390x", "forky", ""},
-	{"ppc64le", newest, "", "powerpc64le", "forky", ""},
-	{"ppc64le", newest, "", "powerpc64le-64k", "forky", ""},
+	{"amd64", "oldest", "5.10", "cloud-amd64", "bullseye", ""},
+	{"amd64", "long-term", "6.1", "cloud-amd64", "bookworm", ""},
+	{"amd64", "long-term", "6.12", "cloud-amd64", "trixie", ""},
+	{"amd64", "long-term", "6.18", "cloud-amd64", "trixie-backports", ""},
+	{"amd64", "recent", "7.0", "cloud-amd64", "trixie-backports", ""},
+	{"amd64", "newest", edition(), "cloud-amd64", "trixie-backports", ""},
+	{"arm64", "oldest", "5.10", "cloud-arm64", "bullseye", ""},
+	{"arm64", "long-term", "6.1", "cloud-arm64", "bookworm", ""},
+	{"arm64", "long-term", "6.12", "cloud-arm64", "trixie", ""},
+	{"arm64", "long-term", "6.12", "arm64-16k", "trixie", ""},
+	{"arm64", "newest", edition(), "cloud-arm64", "trixie-backports", ""},
+	{"riscv64", "newest", "", "riscv64", "forky", ""},
+	{"s390x", "newest", "", "s390x", "forky", ""},
+	{"ppc64le", "newest", "", "powerpc64le", "forky", ""},
+	{"ppc64le", "newest", "", "powerpc64le-64k", "forky", ""},
 }
 
 // edition returns the release that the bindings are of.
@@ -77,7 +71,7 @@ func (k Kernel) Name() string {
 	switch {
 	case k.path != "":
 		return k.Arch + "/" + filepath.Base(k.path)
-	case k.For == longTerm:
+	case k.For == "long-term":
 		return k.byRelease()
 	}
 	return k.Arch + "/" + k.For + pageSuffix.FindString(k.Flavour)
@@ -151,7 +145,7 @@ func (k Kernel) image(ctx context.Context, cache *debian.Cache) (Image, error) {
 // others of its architecture.
 func (k Kernel) nearest(ctx context.Context, cache *debian.Cache) (instead Kernel, ok bool) {
 	wanted, _ := linux.Parse(k.Release)
-	var found linux.Release
+	there := map[linux.Release]Kernel{}
 	for _, other := range Debian {
 		if other.Arch != k.Arch {
 			continue
@@ -160,15 +154,16 @@ func (k Kernel) nearest(ctx context.Context, cache *debian.Cache) (instead Kerne
 		candidate.Suite, candidate.Release = other.Suite, ""
 		all, _ := cache.Packages(ctx, candidate.query())
 		for _, p := range all {
-			release, err := linux.Parse(p.Version)
-			nearer := found.Before(release) // from below
-			if !found.Before(wanted) {
-				nearer = !release.Before(wanted) && release.Before(found)
-			}
-			if err == nil && (!ok || nearer) {
+			if release, err := linux.Parse(p.Version); err == nil {
 				candidate.Release = release.String()
-				instead, found, ok = candidate, release, true
+				there[release] = candidate
 			}
+		}
+	}
+	for _, release := range slices.SortedFunc(maps.Keys(there), linux.Release.Compare) {
+		instead, ok = there[release], true
+		if !release.Before(wanted) {
+			break
 		}
 	}
 	return instead, ok
@@ -196,32 +191,24 @@ var bootable = regexp.MustCompile(`^(boot|usr/lib/modules/[^/]+)/vmlinu[xz]`)
 // separated by commas, as path.Match has them. One that is named by what it is
 // for can be named by its release, too.
 func Choose(all []Kernel, list string) ([]Kernel, error) {
-	var chosen []Kernel
-	used := map[string]bool{}
 	patterns := strings.Split(list, ",")
+	matches := func(k Kernel, pattern string) bool {
+		name, _ := filepath.Match(pattern, k.Name())
+		release, _ := filepath.Match(pattern, k.byRelease())
+		return name || release && k.Release != ""
+	}
+	var names []string
 	for _, k := range all {
-		matches := false
-		for _, p := range patterns {
-			name, _ := filepath.Match(p, k.Name())
-			release, _ := filepath.Match(p, k.byRelease())
-			if name || release && k.Release != "" {
-				matches, used[p] = true, true
-			}
-		}
-		if matches {
-			chosen = append(chosen, k)
-		}
+		names = append(names, k.Name())
 	}
 	for _, p := range patterns {
-		if !used[p] {
-			var names []string
-			for _, k := range all {
-				names = append(names, k.Name())
-			}
+		if !slices.ContainsFunc(all, func(k Kernel) bool { return matches(k, p) }) {
 			return nil, fmt.Errorf("-kernels: %q is none of %s", p, strings.Join(names, " "))
 		}
 	}
-	return chosen, nil
+	return slices.DeleteFunc(slices.Clone(all), func(k Kernel) bool {
+		return !slices.ContainsFunc(patterns, func(p string) bool { return matches(k, p) })
+	}), nil
 }
 
 // In returns the kernels of a directory, and says on w which files are none.

@@ -54,7 +54,7 @@ func Check(said *claim.Claim) (claim.Verdict, error) {
 	}
 	c := &claims{m: said.Model, running: release, fd: int(r), memory: memory}
 	defer unix.Close(c.fd) // which lets go of a thread that waits
-	for _, step := range []func(){c.handshake, c.register, c.copy, c.poison, c.fault} {
+	for _, step := range []func(){c.handshake, c.register, c.fill, c.fault} {
 		if step(); len(c.Wrong) > 0 {
 			break // what follows depends on it
 		}
@@ -116,14 +116,11 @@ func (c *claims) register() {
 	c.answers(arg, "UFFDIO_REGISTER", "_UFFDIO_COPY", "_UFFDIO_ZEROPAGE", "_UFFDIO_WAKE")
 }
 
-func (c *claims) copy() {
-	src := bytes.Repeat([]byte{'x'}, unix.Getpagesize())
-	c.twice("UFFDIO_COPY", "uffdio_copy", "copy", map[string]uint64{"dst": address(c.memory), "src": address(src), "len": uint64(len(src))})
-	runtime.KeepAlive(src)
-}
-
-func (c *claims) poison() {
+func (c *claims) fill() {
 	page := unix.Getpagesize()
+	src := bytes.Repeat([]byte{'x'}, page)
+	c.twice("UFFDIO_COPY", "uffdio_copy", "copy", map[string]uint64{"dst": address(c.memory), "src": address(src), "len": uint64(page)})
+	runtime.KeepAlive(src)
 	if feature := c.constant("UFFD_FEATURE_POISON"); feature != 0 && c.features&feature != 0 {
 		c.twice("UFFDIO_POISON", "uffdio_poison", "updated", map[string]uint64{"range.start": address(c.memory[page:]), "range.len": uint64(page)})
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -21,7 +20,6 @@ import (
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/kernels"
-	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
 // guestSource is init's source, so that it can be built wherever this is run.
@@ -29,79 +27,68 @@ import (
 //go:embed init/main.go internal/console/console.go
 var guestSource embed.FS
 
-// A builder builds initramfs.
-type builder struct {
-	packages []string
-	dir      string // where everything is built
-	log      io.Writer
-	job      console.Job // but for Tests
-}
-
-// An initramfs is what a guest has: a file, and how many packages in it.
-type initramfs struct {
-	path     string
-	packages int
-}
-
 // A source is a package that has tests.
 type source struct{ path, dir string }
 
 // list returns the packages that have tests on an architecture.
-func (b *builder) list(ctx context.Context, goarch string) (all []source, err error) {
+func (r *runner) list(ctx context.Context, goarch string) (all []source, err error) {
 	const format = "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}"
-	out, err := goCommand(ctx, ".", goarch, append([]string{"list", "-f", format}, b.packages...)...)
+	out, err := goCommand(ctx, ".", goarch, append([]string{"list", "-f", format}, r.packages...)...)
 	for line := range strings.Lines(out) {
 		if path, dir, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
 			all = append(all, source{path, dir})
 		}
 	}
 	if err == nil && len(all) == 0 {
-		err = fmt.Errorf("%s: no tests for %s", strings.Join(b.packages, " "), goarch)
+		err = fmt.Errorf("%s: no tests for %s", strings.Join(r.packages, " "), goarch)
 	}
 	return all, err
 }
 
-// build lays out in a directory what a guest is to have, and archives it.
-func (b *builder) build(ctx context.Context, goarch string) (*initramfs, error) {
-	module, root := filepath.Join(b.dir, goarch), filepath.Join(b.dir, goarch+".root")
+// initramfs is the file of what guests of an architecture have.
+func (r *runner) initramfs(goarch string) string { return filepath.Join(r.dir, goarch+".cpio") }
+
+// build lays out in a directory what a guest is to have, archives it, and
+// returns how many packages are tested in it.
+func (r *runner) build(ctx context.Context, goarch string) (packages int, err error) {
+	module, root := filepath.Join(r.dir, goarch), filepath.Join(r.dir, goarch+".root")
 	const mod = "module github.com/zuffd/uffd/verify/vm\n\ngo 1.26.0\n"
-	err := errors.Join(os.CopyFS(module, guestSource), os.WriteFile(filepath.Join(module, "go.mod"), []byte(mod), 0o644))
+	err = errors.Join(os.CopyFS(module, guestSource), os.WriteFile(filepath.Join(module, "go.mod"), []byte(mod), 0o644))
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	for _, program := range []string{"./init", "cmd/test2json"} {
 		if _, err := goCommand(ctx, module, goarch, "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(root, filepath.Base(program)), program); err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
-	packages, err := b.list(ctx, goarch)
+	sources, err := r.list(ctx, goarch)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	j := b.job
-	for i, p := range packages {
+	j := r.job
+	for i, p := range sources {
 		j.Packages = append(j.Packages, p.path)
 		dir := filepath.Join(root, fmt.Sprint(i))
 		if _, err := goCommand(ctx, p.dir, goarch, "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "test"), "."); err != nil {
-			return nil, err
+			return 0, err
 		}
 		err := os.CopyFS(filepath.Join(dir, "testdata"), os.DirFS(filepath.Join(p.dir, "testdata")))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return 0, err
 		}
-		if err := b.programs(ctx, goarch, p, filepath.Join(dir, "programs")); err != nil {
-			return nil, err
+		if err := r.programs(ctx, goarch, p, filepath.Join(dir, "programs")); err != nil {
+			return 0, err
 		}
 	}
 	content, err := json.Marshal(j)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if err := os.WriteFile(filepath.Join(root, "job.json"), content, 0o644); err != nil {
-		return nil, err
+		return 0, err
 	}
-	out := &initramfs{filepath.Join(b.dir, goarch+".cpio"), len(packages)}
-	return out, writeCPIO(out.path, root)
+	return len(j.Packages), writeCPIO(r.initramfs(goarch), root)
 }
 
 // programs returns the sources of a package's C programs.
@@ -125,13 +112,13 @@ func links(a arch.Arch) error {
 
 // programs builds a package's C programs in a directory. Where that cannot be
 // they are left out, and it is for the tests to say so.
-func (b *builder) programs(ctx context.Context, goarch string, p source, dir string) error {
+func (r *runner) programs(ctx context.Context, goarch string, p source, dir string) error {
 	a, _ := arch.For(goarch)
 	if len(p.programs()) == 0 {
 		return nil
 	}
 	if err := links(a); err != nil {
-		fmt.Fprintln(b.log, err)
+		fmt.Fprintln(r.log, err)
 		return nil
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -156,35 +143,27 @@ func (b *builder) programs(ctx context.Context, goarch string, p source, dir str
 	return nil
 }
 
-// ensure makes sure that the kernels' qemus are there, and, where there are C
-// programs, compilers for them. It installs what is missing, if it may. Without
-// a compiler it can do.
-func (b *builder) ensure(ctx context.Context, chosen []kernels.Kernel, install bool) error {
-	packages := map[string]bool{}
-	var programs []string
+// ensure makes sure that the kernels' qemus are there. If it may, it installs
+// what is missing, and compilers for C programs, too: without one it can do.
+func (r *runner) ensure(ctx context.Context, chosen []kernels.Kernel, install bool) error {
+	missing, packages := map[string]bool{}, map[string]bool{}
 	for _, k := range chosen {
-		m := machineOf(k)
-		if _, err := exec.LookPath(m.Qemu); err != nil && !slices.Contains(programs, m.Qemu) {
-			programs = append(programs, m.Qemu)
-			packages[m.Package] = true
-		}
-		tested, err := b.list(ctx, k.Arch)
-		if err != nil {
-			return err
-		}
 		a, _ := arch.For(k.Arch)
-		if install && slices.ContainsFunc(tested, func(p source) bool { return len(p.programs()) > 0 }) && links(a) != nil {
+		if _, err := exec.LookPath(a.Machine.Qemu); err != nil {
+			missing[a.Machine.Qemu], packages[a.Machine.Package] = true, true
+		}
+		if install && links(a) != nil {
 			packages[a.CCPackage], packages[a.LibC] = true, true
 		}
 	}
 	names := slices.Sorted(maps.Keys(packages))
-	switch {
-	case len(names) == 0:
+	if len(names) == 0 {
 		return nil
-	case !install:
-		return fmt.Errorf("%s: not found: run '%s' as root, or -install as root; elsewhere than on Debian, install QEMU's system emulators (7.2 or later)", strings.Join(programs, ", "), debian.InstallLine(names))
 	}
-	fmt.Fprintf(b.log, "installing %s\n", strings.Join(names, " "))
+	if !install {
+		return fmt.Errorf("%s: not found: run '%s' as root, or -install as root; elsewhere than on Debian, install QEMU's system emulators (7.2 or later)", strings.Join(slices.Sorted(maps.Keys(missing)), ", "), debian.InstallLine(names))
+	}
+	fmt.Fprintf(r.log, "installing %s\n", strings.Join(names, " "))
 	return debian.Install(ctx, names)
 }
 

@@ -19,7 +19,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -54,10 +53,6 @@ func main() {
 	flag.DurationVar(&o.timeout, "timeout", 2*time.Minute, "how long one package's tests may take in a guest")
 	flag.BoolVar(&o.install, "install", false, "install missing qemu and compiler packages with apt-get, as root")
 	flag.BoolVar(&o.list, "list", false, "list the kernels and boot none")
-	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "vm runs a module's tests in virtual machines: vm [flags] [packages]\n\nThe packages are as go test takes them, ./... if none is given.")
-		flag.PrintDefaults()
-	}
 	flag.Parse()
 	if o.packages = flag.Args(); len(o.packages) == 0 {
 		o.packages = []string{"./..."}
@@ -100,12 +95,12 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	args := []string{"-test.v=test2json", shortMode}
+	args := []string{"-test.v=test2json", "-test.short"}
 	if o.run != "" {
 		args = append(args, "-test.run="+o.run)
 	}
-	r := &runner{log: stderr, some: o.run != "", builder: builder{packages: o.packages, dir: tmp, log: stderr, job: console.Job{Args: args, Timeout: o.timeout}}}
-	if err := r.builder.ensure(ctx, chosen, o.install); err != nil {
+	r := &runner{packages: o.packages, dir: tmp, log: stderr, some: o.run != "", job: console.Job{Args: args, Timeout: o.timeout}}
+	if err := r.ensure(ctx, chosen, o.install); err != nil {
 		return err
 	}
 	if o.dir == "" {
@@ -120,25 +115,25 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	return rep.write(ctx, stdout, o.results)
 }
 
-const shortMode = "-test.short"
-
 // A runner runs tests on kernels.
 type runner struct {
-	log     io.Writer // for several goroutines, a line in each write
-	cache   *debian.Cache
-	some    bool // not all tests are run
-	builder builder
+	packages []string
+	dir      string    // where everything is built
+	log      io.Writer // for several goroutines, a line in each write
+	cache    *debian.Cache
+	some     bool        // not all tests are run
+	job      console.Job // but for its packages
 
-	initramfs map[string]func() (*initramfs, error) // by architecture
+	built map[string]func() (packages int, err error) // by architecture
 }
 
 // all runs the tests on the kernels, as many at a time as there are processors,
 // and returns their results in the kernels' order. What guests have is built
 // once for each architecture.
 func (r *runner) all(ctx context.Context, chosen []kernels.Kernel) []*result {
-	r.initramfs = map[string]func() (*initramfs, error){}
+	r.built = map[string]func() (int, error){}
 	for _, k := range chosen {
-		r.initramfs[k.Arch] = sync.OnceValues(func() (*initramfs, error) { return r.builder.build(ctx, k.Arch) })
+		r.built[k.Arch] = sync.OnceValues(func() (int, error) { return r.build(ctx, k.Arch) })
 	}
 	results := make([]*result, len(chosen))
 	var g errgroup.Group
@@ -170,14 +165,14 @@ func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err e
 		return err
 	}
 	res.SHA256 = fmt.Sprintf("%x", sha256.Sum256(content))
-	initramfs, err := r.initramfs[k.Arch]()
+	packages, err := r.built[k.Arch]()
 	if err != nil {
 		return err
 	}
 	g := guest{
-		command:  command(k, res.Image.Path, initramfs.path),
+		command:  command(k, res.Image.Path, r.initramfs(k.Arch)),
 		boot:     bootTime,
-		deadline: bootTime + time.Duration(initramfs.packages)*(r.builder.job.Timeout+grace),
+		deadline: bootTime + time.Duration(packages)*(r.job.Timeout+grace),
 	}
 	start := time.Now()
 	t, err := g.run(ctx)
@@ -190,15 +185,12 @@ func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err e
 	if t == nil {
 		return err
 	}
-	res.Guest, res.KernelLog = t.guest, t.kernel
+	res.Guest, res.Console = t.guest, t.tail
 	for _, p := range t.packages {
 		res.Tests, res.Attrs = append(res.Tests, p.outcomes(r.some)...), append(res.Attrs, p.attrs...)
 	}
 	if err == nil {
-		err = t.whole(initramfs.packages)
-	}
-	if err != nil {
-		res.Console = t.tail
+		err = t.whole(packages)
 	}
 	return err
 }
@@ -214,17 +206,14 @@ const (
 // hostVersions tells what the results depend on beside the kernels.
 func hostVersions(ctx context.Context, chosen []kernels.Kernel) (all []string) {
 	commands := [][]string{{"git", "describe", "--always", "--dirty"}, {"go", "version"}}
-	qemus := map[string]bool{}
 	for _, k := range chosen {
-		qemus[machineOf(k).Qemu] = true
-	}
-	for _, qemu := range slices.Sorted(maps.Keys(qemus)) {
-		commands = append(commands, []string{qemu, "--version"})
+		commands = append(commands, []string{machineOf(k).Qemu, "--version"})
 	}
 	for _, c := range commands {
-		if out, err := exec.CommandContext(ctx, c[0], c[1:]...).Output(); err == nil {
-			line, _, _ := strings.Cut(string(out), "\n")
-			all = append(all, c[0]+": "+line)
+		out, err := exec.CommandContext(ctx, c[0], c[1:]...).Output()
+		line, _, _ := strings.Cut(string(out), "\n")
+		if line = c[0] + ": " + line; err == nil && !slices.Contains(all, line) {
+			all = append(all, line)
 		}
 	}
 	return all

@@ -39,8 +39,7 @@ type result struct {
 	Tests        []testCase
 	Attrs        []console.Event // what tests said of the kernel
 	Problem      string          // why the tests were not all run
-	Console      []string        // the end of what the guest wrote then
-	KernelLog    []string        // the kernel's warnings where a test failed
+	Console      []string        // the end of what the guest wrote; of the kernel's log where a test failed
 }
 
 // ok reports whether tests ran and none failed.
@@ -175,11 +174,8 @@ func (r *report) details(w io.Writer) {
 		if res.Problem != "" {
 			fmt.Fprintf(w, "\n%s: %s\n", res.Kernel, res.Problem)
 		}
-		if len(res.Console) > 0 {
+		if !res.ok() && len(res.Console) > 0 {
 			fmt.Fprintf(w, "the end of its console:\n%s", indent(strings.Join(res.Console, "\n")))
-		}
-		if n := len(res.KernelLog); n > 0 { // those of its boot come first
-			fmt.Fprintf(w, "%s: the last warnings of its kernel:\n%s", res.Kernel, indent(strings.Join(res.KernelLog[max(0, n-10):], "\n")))
 		}
 	}
 }
@@ -212,38 +208,24 @@ func (r *report) markdown(w io.Writer) {
 // found writes what tests said of kernels with testing.T.Attr: a table for
 // each test, a row for each key, a column for each kernel.
 func (r *report) found(w io.Writer) {
-	type row struct{ test, key string }
-	var all []row
-	values := map[row]map[*result]string{}
-	for _, res := range r.Results {
+	tables := map[string][][]string{} // by test
+	head := []string{""}
+	for i, res := range r.Results {
+		head = append(head, res.Kernel)
 		for _, a := range res.Attrs {
-			at := row{a.Test, a.Key}
-			if values[at] == nil {
-				all = append(all, at)
-				values[at] = map[*result]string{}
+			rows := tables[a.Test]
+			at := slices.IndexFunc(rows, func(row []string) bool { return row[0] == a.Key })
+			if at < 0 {
+				at = len(rows)
+				rows = append(rows, append([]string{a.Key}, make([]string, len(r.Results))...))
+				tables[a.Test] = rows
 			}
-			values[at][res] = a.Value
+			rows[at][i+1] = a.Value
 		}
 	}
-	slices.SortStableFunc(all, func(a, b row) int { return strings.Compare(a.test, b.test) })
-	for _, of := range slices.CompactFunc(slices.Clone(all), func(a, b row) bool { return a.test == b.test }) {
-		head := []string{""}
-		for _, res := range r.Results {
-			head = append(head, res.Kernel)
-		}
-		rows := [][]string{head}
-		for _, a := range all {
-			if a.test != of.test {
-				continue
-			}
-			cells := []string{a.key}
-			for _, res := range r.Results {
-				cells = append(cells, values[a][res])
-			}
-			rows = append(rows, cells)
-		}
-		fmt.Fprintf(w, "\n## %s\n\n", strings.TrimPrefix(of.test, "Test"))
-		table(w, rows...)
+	for _, test := range slices.Sorted(maps.Keys(tables)) {
+		fmt.Fprintf(w, "\n## %s\n\n", strings.TrimPrefix(test, "Test"))
+		table(w, append([][]string{head}, tables[test]...)...)
 	}
 }
 

@@ -24,10 +24,10 @@ func sample() *report {
 		Attrs: []console.Event{{Test: "TestFeatures", Key: "POISON", Value: "yes"}, {Test: "TestOther", Key: "POISON", Value: "no"}},
 		Tests: []testCase{{Package: "p", Name: "A", Result: "pass"}, skip("a | b"), skip("c")}}
 	bad := &result{Kernel: "arm64/5.10", Arch: "arm64", Guest: &console.Event{Release: "5.10.0", PageSize: 16384},
-		KernelLog: []string{"MCE: a warning"}, Attrs: []console.Event{{Test: "TestFeatures", Key: "MOVE", Value: "yes"}},
+		Console: []string{"MCE: a warning"}, Attrs: []console.Event{{Test: "TestFeatures", Key: "MOVE", Value: "yes"}},
 		Tests: []testCase{{Package: "p", Name: "B", Result: "fail", Output: "got 1, want 2\n"}, skip("c")}}
 	dead := &result{Kernel: "s390x/recent", Arch: "s390x", Problem: errDeadline.Error(), Console: []string{"Kernel panic - not syncing"}}
-	return &report{Date: time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC), Host: []string{"go version go1.26"}, Args: []string{"-test.v", shortMode}, Results: []*result{good, bad, dead}}
+	return &report{Date: time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC), Host: []string{"go version go1.26"}, Args: []string{"-test.v", "-test.short"}, Results: []*result{good, bad, dead}}
 }
 
 // contains fails the test for what text lacks, or has in another order.

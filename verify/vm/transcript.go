@@ -13,7 +13,6 @@ import (
 type transcript struct {
 	guest    *console.Event   // Boot; nil until init has spoken
 	packages []*testedPackage // in the order in which they were tested
-	kernel   []string         // of the kernel's log
 	done     bool
 	lost     int // events that were damaged or never came
 	next     int // the number of the next event
@@ -40,7 +39,7 @@ func (t *transcript) whole(packages int) error {
 
 // line reads one line of the console.
 func (t *transcript) line(s string) {
-	number, e, ok := console.Parse(s)
+	e, ok := console.Parse(s)
 	if ok {
 		s = e.Output
 	}
@@ -48,18 +47,16 @@ func (t *transcript) line(s string) {
 		t.tail = append(t.tail, s)
 		t.tail = t.tail[max(0, len(t.tail)-tailLines):]
 	}
-	if !ok || number < t.next {
+	if !ok || e.Number < t.next {
 		return // a damaged event is missed when the next one comes
 	}
-	t.lost += number - t.next
-	t.next = number + 1
+	t.lost += e.Number - t.next
+	t.next = e.Number + 1
 	switch e.Action {
 	case console.Boot:
 		t.guest = &e
 	case "start":
 		t.packages = append(t.packages, &testedPackage{path: e.Package})
-	case console.Kernel:
-		t.kernel = append(t.kernel, e.Output)
 	case console.Done:
 		t.done = true
 	default:

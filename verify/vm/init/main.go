@@ -30,14 +30,17 @@ func main() {
 		err = json.Unmarshal(b, &j)
 	}
 	if err != nil {
-		send(console.Event{Action: console.Kernel, Output: "init: " + err.Error()})
+		fmt.Println("init:", err)
 	}
 	failed := false
 	for i, p := range j.Packages {
 		failed = !passes(fmt.Sprintf("/%d", i), p, j) || failed
 	}
 	if failed {
-		kernelLog()
+		const readAll = 3
+		log := make([]byte, 4<<10) // of the kernel's, the end
+		n, _ := syscall.Klogctl(readAll, log)
+		fmt.Printf("%s\n", log[:max(n, 0)])
 	}
 	send(console.Event{Action: console.Done})
 	syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
@@ -49,8 +52,9 @@ var sent int
 
 // send writes an event to the console, which is fd 1.
 func send(e console.Event) {
-	fmt.Println(e.Line(sent))
+	e.Number = sent
 	sent++
+	fmt.Println(e)
 }
 
 // mount mounts what tests expect. What a kernel does not have, they will say.
@@ -89,7 +93,7 @@ func passes(dir, pkg string, j console.Job) bool {
 		err = cmd.Start()
 	}
 	if err != nil {
-		send(console.Event{Action: console.Kernel, Output: "init: " + err.Error()})
+		fmt.Println("init:", err)
 		return false
 	}
 	// The binary ends itself at its timeout; where it cannot, it is asked where
@@ -115,16 +119,4 @@ func passes(dir, pkg string, j console.Job) bool {
 	}
 	send(exit)
 	return exit.Output == ""
-}
-
-// kernelLog sends the warnings and errors of the kernel's log.
-func kernelLog() {
-	const readAll, warning = 3, '4'
-	buf := make([]byte, 1<<20)
-	n, _ := syscall.Klogctl(readAll, buf)
-	for line := range strings.Lines(string(buf[:max(n, 0)])) {
-		if len(line) > 3 && line[0] == '<' && line[1] <= warning && line[2] == '>' {
-			send(console.Event{Action: console.Kernel, Output: strings.TrimSpace(line[3:])})
-		}
-	}
 }
