@@ -4,6 +4,7 @@ package arch
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -107,12 +108,9 @@ func (a Arch) Missing() error {
 // Version returns the first line that the compiler says of itself, or its name
 // if it says nothing.
 func (a Arch) Version() string {
-	out, err := a.Compile("", "--version")
-	if err != nil {
-		return a.CC[0]
-	}
+	out, _ := a.Compile("", "--version")
 	line, _, _ := strings.Cut(string(out), "\n")
-	return line
+	return cmp.Or(line, a.CC[0])
 }
 
 // Compile runs the compiler on a source, which it has for "-", and returns what

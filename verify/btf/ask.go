@@ -21,11 +21,9 @@ import (
 func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 	release, name, err := linux.Running()
 	running := answer("the running "+name, runtime.GOARCH)
-	switch err = errors.Join(err, hold(&running, Running, release, all[runtime.GOARCH])); {
-	case errors.Is(err, fs.ErrNotExist):
-		running.Absent = "CONFIG_DEBUG_INFO_BTF is off, or /sys is not mounted"
-	default:
-		running.Unasked = err
+	running.Unasked = errors.Join(err, hold(&running, Running, release, all[runtime.GOARCH]))
+	if errors.Is(running.Unasked, fs.ErrNotExist) {
+		running.Unasked, running.Absent = nil, "CONFIG_DEBUG_INFO_BTF is off, or /sys is not mounted"
 	}
 	answers := []claim.Answer{running}
 	cache, err := debian.Open()
@@ -46,8 +44,7 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 		}
 	}
 	if len(missing) > 0 {
-		answers[0].Note += fmt.Sprintf("; not asked, as they are not in the cache: %d of Debian's %d kernels (%s), which make vm fetches", len(missing), len(kernels.Debian), strings.Join(missing, " "))
-		answers[0].Note = strings.TrimPrefix(answers[0].Note, "; ")
+		answers[0].Note = fmt.Sprintf("not asked, as they are not in the cache: %d of Debian's %d kernels (%s), which make vm fetches", len(missing), len(kernels.Debian), strings.Join(missing, " "))
 	}
 	return answers
 }
@@ -61,7 +58,8 @@ func askImage(ctx context.Context, a *claim.Answer, k kernels.Kernel, cache *deb
 	if err != nil {
 		return err
 	}
-	release, err := image.Linux()
+	_, version, _ := strings.Cut(image.Package, " ")
+	release, err := linux.Parse(version)
 	if err != nil {
 		return err
 	}

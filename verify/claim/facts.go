@@ -30,7 +30,7 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 	}
 	for _, s := range m.Structs {
 		all["size of "+s.Name] = Fact{fmt.Sprint(s.Size), s.Since}
-		if !onlyTypes && !Unnamed(s.Name) {
+		if !onlyTypes && !unnamed.MatchString(s.Name) {
 			all["alignment of "+s.Name] = Fact{fmt.Sprint(s.Align), s.Since}
 		}
 		for i, f := range s.Fields {
@@ -57,10 +57,8 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 	return all
 }
 
-// Unnamed reports whether C has no name for a struct: the way to it leads
-// through a member without one, which is named by its number.
-func Unnamed(name string) bool { return unnamed.MatchString(name) }
-
+// unnamed matches a struct for which C has no name: the way to it leads through
+// a member without one, which is named by its number.
 var unnamed = regexp.MustCompile(`\.\d`)
 
 // typeOf tells what a value of a kind is like: "signed", "[4]unsigned",

@@ -2,6 +2,7 @@ package claim
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
@@ -31,12 +32,12 @@ var growing = map[string]*growth{
 // claimed bits an older one has those whose symbols it has, a newer one all.
 func (c *Claim) grown(t Truth) (v Verdict) {
 	for _, k := range t.Model.Constants {
-		claimed, ok := value(c.Model, k.Name)
+		i := slices.IndexFunc(c.Model.Constants, func(said abi.Constant) bool { return said.Name == k.Name })
 		g := growing[k.Name]
-		if g == nil || !ok {
+		if g == nil || i < 0 {
 			continue
 		}
-		is := k.Value.Uint64()
+		is, claimed := k.Value.Uint64(), c.Model.Constants[i].Value.Uint64()
 		for rest := is | claimed; rest != 0; rest &= rest - 1 {
 			v.Compared++
 			bit := bits.TrailingZeros64(rest)
@@ -71,13 +72,4 @@ func (g *growth) since(bit int, m *abi.Model) (linux.Release, bool) {
 		}
 	}
 	return linux.Release{}, false
-}
-
-func value(m *abi.Model, name string) (uint64, bool) {
-	for _, c := range m.Constants {
-		if c.Name == name {
-			return c.Value.Uint64(), true
-		}
-	}
-	return 0, false
 }

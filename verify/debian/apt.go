@@ -12,16 +12,6 @@ import (
 	"strings"
 )
 
-// available returns an error that says what to do if a program is missing.
-func available() error {
-	for _, t := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
-		if _, err := exec.LookPath(t); err != nil {
-			return fmt.Errorf("%w: Debian's packages can be had on Debian only; elsewhere give kernels of your own with KERNELS=DIR (make vm) or -dir DIR", err)
-		}
-	}
-	return nil
-}
-
 // tool runs a program and returns its standard output.
 func tool(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -37,43 +27,32 @@ func tool(ctx context.Context, dir, name string, args ...string) ([]byte, error)
 }
 
 // keyrings are where the package debian-archive-keyring puts Debian's keys,
-// those of old suites among them. Without one, apt's own trusted keys decide.
-var keyrings = []string{
-	"/usr/share/keyrings/debian-archive-keyring.pgp",
-	"/usr/share/keyrings/debian-archive-keyring.gpg",
-}
+// those of old suites among them: in a .gpg or a .pgp. Without one, apt's own
+// trusted keys decide.
+const keyrings = "/usr/share/keyrings/debian-archive-keyring.[gp][gp][gp]"
 
 // repositories returns the repositories that this machine's apt is configured
 // with and that can be Debian's main archive. apt need not have been updated.
-func repositories(ctx context.Context) ([]string, error) {
+func repositories(ctx context.Context) (all []string, err error) {
 	out, err := tool(ctx, "", "apt-get", "indextargets", "--no-release-info", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages")
-	all := parseRepositories(out)
-	if err == nil && len(all) == 0 {
-		err = errors.New("this machine's apt is configured with no Debian archive: 'apt-get indextargets --no-release-info' lists none")
-	}
-	return all, err
-}
-
-// parseRepositories reads lines of a suite and the repository that has it.
-func parseRepositories(out []byte) (all []string) {
 	for line := range strings.Lines(string(out)) {
 		suite, uri, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if ok && !slices.Contains(all, uri) && !strings.HasSuffix(suite, "-security") {
 			all = append(all, uri)
 		}
 	}
-	return all
+	if err == nil && len(all) == 0 {
+		err = errors.New("this machine's apt is configured with no Debian archive: 'apt-get indextargets --no-release-info' lists none")
+	}
+	return all, err
 }
 
 // configure writes apt's configuration for one index, after the machine's own:
 // what would touch the machine is redirected or cleared.
 func configure(dir, repository string, x Index) error {
 	source := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\nTargets: Packages\n", repository, x.Suite, x.Arch)
-	for _, k := range keyrings {
-		if _, err := os.Stat(k); err == nil {
-			source += "Signed-By: " + k + "\n"
-			break
-		}
+	if keys, _ := filepath.Glob(keyrings); len(keys) > 0 {
+		source += "Signed-By: " + keys[0] + "\n"
 	}
 	conf := fmt.Sprintf(`// Written by verify/debian: apt for one suite and architecture.
 #clear APT::Architectures;

@@ -19,6 +19,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -37,8 +38,10 @@ type Cache struct {
 // cache directory, which tells standard error what it fetches. It is an error
 // if this machine has no apt.
 func Open() (*Cache, error) {
-	if err := available(); err != nil {
-		return nil, err
+	for _, program := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return nil, fmt.Errorf("%w: Debian's packages can be had on Debian only; elsewhere give kernels of your own with KERNELS=DIR (make vm) or -dir DIR", err)
+		}
 	}
 	dir := os.Getenv("UFFD_CACHE")
 	if dir == "" {
@@ -64,14 +67,6 @@ type Query struct {
 	Index
 	Name    *regexp.Regexp // of the package; it should begin with ^ and letters
 	Version string         // what the version begins with: "7.2."
-}
-
-func (q Query) String() string {
-	s := fmt.Sprintf("%s %s/%s", q.Name, q.Suite, q.Arch)
-	if q.Version != "" {
-		s += " of version " + q.Version + "*"
-	}
-	return s
 }
 
 // A Package is one version of a package, as an index lists it.
@@ -140,7 +135,7 @@ func (c *Cache) newest(ctx context.Context, q Query, match *regexp.Regexp) (*Ext
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("no package is %v", q)
+		return nil, fmt.Errorf("no package is %s %s/%s of version %s*", q.Name, q.Suite, q.Arch, q.Version)
 	}
 	p := all[0]
 	dir := filepath.Join(c.Dir, "packages", p.Name+"_"+strings.ReplaceAll(p.Version, ":", "%3a")+"_"+p.Arch)

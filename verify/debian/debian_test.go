@@ -9,15 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-func TestParseRepositories(t *testing.T) {
+func TestRepositories(t *testing.T) {
 	for name, c := range map[string]struct {
 		out  string
 		want []string
@@ -26,11 +26,16 @@ func TestParseRepositories(t *testing.T) {
 			"x http://a/debian/\nx-updates http://a/debian/\n", []string{"http://a/debian/"}},
 		"the security archive is not the main one": {
 			"x-security http://a/sec/\nx file:/b/\n", []string{"file:/b/"}},
-		"nothing": {"", nil},
+		"nothing is an error": {"", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := parseRepositories([]byte(c.out)); !reflect.DeepEqual(got, c.want) {
-				t.Errorf("got %q, want %q", got, c.want)
+			bin := t.TempDir()
+			if err := os.WriteFile(filepath.Join(bin, "apt-get"), []byte("#!/bin/sh\nprintf '"+c.out+"'\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", bin)
+			if got, err := repositories(t.Context()); !slices.Equal(got, c.want) || (err != nil) != (got == nil) {
+				t.Errorf("got %q, %v, want %q", got, err, c.want)
 			}
 		})
 	}
@@ -47,7 +52,7 @@ type repository struct {
 // signed it, which has to be allowed.
 func newRepository(t *testing.T, allowed bool) *repository {
 	t.Helper()
-	if err := available(); err != nil {
+	if _, err := Open(); err != nil {
 		t.Skip(err)
 	}
 	r := &repository{t, t.TempDir()}

@@ -92,12 +92,6 @@ type Image struct {
 	Instead string // what it takes the place of, and why
 }
 
-// Linux returns the release of one of Debian's kernels.
-func (i Image) Linux() (linux.Release, error) {
-	_, version, _ := strings.Cut(i.Package, " ")
-	return linux.Parse(version)
-}
-
 // Image returns the kernel's image: the one file of its package that is taken
 // out, from the cache or from Debian. A kernel that Debian does not carry any
 // more is replaced by the next newer one, which does its job; by the newest if

@@ -151,11 +151,9 @@ func (c *claims) fault() {
 		close(done)
 	}()
 	msg := c.argument("uffd_msg")
-	for {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, 5000)
-		if err != unix.EINTR {
-			break
-		}
+	err := error(unix.EINTR)
+	for err == unix.EINTR {
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, 5000)
 	}
 	n, err := unix.Read(c.fd, msg.bytes)
 	switch {

@@ -46,12 +46,12 @@ func (r *runner) list(ctx context.Context, goarch string) (all []source, err err
 }
 
 // initramfs is the file of what guests of an architecture have.
-func (r *runner) initramfs(goarch string) string { return filepath.Join(r.dir, goarch+".cpio") }
+func (r *runner) initramfs(goarch string) string { return filepath.Join(r.tmp, goarch+".cpio") }
 
 // build lays out in a directory what a guest is to have, archives it, and
 // returns how many packages are tested in it.
 func (r *runner) build(ctx context.Context, goarch string) (packages int, err error) {
-	module, root := filepath.Join(r.dir, goarch), filepath.Join(r.dir, goarch+".root")
+	module, root := filepath.Join(r.tmp, goarch), filepath.Join(r.tmp, goarch+".root")
 	const mod = "module github.com/zuffd/uffd/verify/vm\n\ngo 1.26.0\n"
 	err = errors.Join(os.CopyFS(module, guestSource), os.WriteFile(filepath.Join(module, "go.mod"), []byte(mod), 0o644))
 	if err != nil {
@@ -145,14 +145,14 @@ func (r *runner) programs(ctx context.Context, goarch string, p source, dir stri
 
 // ensure makes sure that the kernels' qemus are there. If it may, it installs
 // what is missing, and compilers for C programs, too: without one it can do.
-func (r *runner) ensure(ctx context.Context, chosen []kernels.Kernel, install bool) error {
+func (r *runner) ensure(ctx context.Context, chosen []kernels.Kernel) error {
 	missing, packages := map[string]bool{}, map[string]bool{}
 	for _, k := range chosen {
 		a, _ := arch.For(k.Arch)
 		if _, err := exec.LookPath(a.Machine.Qemu); err != nil {
 			missing[a.Machine.Qemu], packages[a.Machine.Package] = true, true
 		}
-		if install && links(a) != nil {
+		if r.install && links(a) != nil {
 			packages[a.CCPackage], packages[a.LibC] = true, true
 		}
 	}
@@ -160,7 +160,7 @@ func (r *runner) ensure(ctx context.Context, chosen []kernels.Kernel, install bo
 	if len(names) == 0 {
 		return nil
 	}
-	if !install {
+	if !r.install {
 		return fmt.Errorf("%s: not found: run '%s' as root, or -install as root; elsewhere than on Debian, install QEMU's system emulators (7.2 or later)", strings.Join(slices.Sorted(maps.Keys(missing)), ", "), debian.InstallLine(names))
 	}
 	fmt.Fprintf(r.log, "installing %s\n", strings.Join(names, " "))

@@ -99,8 +99,8 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 	if o.run != "" {
 		args = append(args, "-test.run="+o.run)
 	}
-	r := &runner{packages: o.packages, dir: tmp, log: stderr, some: o.run != "", job: console.Job{Args: args, Timeout: o.timeout}}
-	if err := r.ensure(ctx, chosen, o.install); err != nil {
+	r := &runner{options: o, tmp: tmp, log: stderr, job: console.Job{Args: args, Timeout: o.timeout}}
+	if err := r.ensure(ctx, chosen); err != nil {
 		return err
 	}
 	if o.dir == "" {
@@ -117,12 +117,11 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 
 // A runner runs tests on kernels.
 type runner struct {
-	packages []string
-	dir      string    // where everything is built
-	log      io.Writer // for several goroutines, a line in each write
-	cache    *debian.Cache
-	some     bool        // not all tests are run
-	job      console.Job // but for its packages
+	*options
+	tmp   string    // where everything is built
+	log   io.Writer // for several goroutines, a line in each write
+	cache *debian.Cache
+	job   console.Job // but for its packages
 
 	built map[string]func() (packages int, err error) // by architecture
 }
@@ -172,7 +171,7 @@ func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err e
 	g := guest{
 		command:  command(k, res.Image.Path, r.initramfs(k.Arch)),
 		boot:     bootTime,
-		deadline: bootTime + time.Duration(packages)*(r.job.Timeout+grace),
+		deadline: bootTime + time.Duration(packages)*(r.timeout+grace),
 	}
 	start := time.Now()
 	t, err := g.run(ctx)
@@ -187,7 +186,7 @@ func (r *runner) boot(ctx context.Context, k kernels.Kernel, res *result) (err e
 	}
 	res.Guest, res.Console = t.guest, t.tail
 	for _, p := range t.packages {
-		res.Tests, res.Attrs = append(res.Tests, p.outcomes(r.some)...), append(res.Attrs, p.attrs...)
+		res.Tests, res.Attrs = append(res.Tests, p.outcomes(r.run != "")...), append(res.Attrs, p.attrs...)
 	}
 	if err == nil {
 		err = t.whole(packages)

@@ -143,22 +143,19 @@ func (r *report) summary(w io.Writer) {
 // skipped returns rows of why tests were skipped, the most frequent reason
 // first.
 func (r *report) skipped() (rows [][]string) {
-	count, where := map[string]int{}, map[string][]string{}
+	where := map[string][]string{} // each test's kernel, by its reason
 	for _, res := range r.Results {
 		for _, t := range res.Tests {
-			if t.Result != "skip" {
-				continue
-			}
-			if count[t.Reason]++; !slices.Contains(where[t.Reason], res.Kernel) {
+			if t.Result == "skip" {
 				where[t.Reason] = append(where[t.Reason], res.Kernel)
 			}
 		}
 	}
-	reasons := slices.SortedFunc(maps.Keys(count), func(a, b string) int {
-		return cmp.Or(cmp.Compare(count[b], count[a]), strings.Compare(a, b))
+	reasons := slices.SortedFunc(maps.Keys(where), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(where[b]), len(where[a])), strings.Compare(a, b))
 	})
 	for _, why := range reasons {
-		rows = append(rows, []string{fmt.Sprint(count[why]), why, strings.Join(where[why], " ")})
+		rows = append(rows, []string{fmt.Sprint(len(where[why])), why, strings.Join(slices.Compact(where[why]), " ")})
 	}
 	return rows
 }

@@ -91,7 +91,7 @@ func TestBuildWantsTests(t *testing.T) {
 				t.Skip("no C compiler for amd64")
 			}
 			scratch(t, c.files)
-			b := &runner{dir: t.TempDir(), packages: []string{"./..."}, log: t.Output()}
+			b := &runner{tmp: t.TempDir(), options: &options{packages: []string{"./..."}}, log: t.Output()}
 			if _, err := b.build(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %s", err, c.want)
 			}
