@@ -58,11 +58,9 @@ func (h Header) Truth(release linux.Release, part *regexp.Regexp) (claim.Truth, 
 	if part != nil {
 		m = m.Only(part.MatchString)
 	}
-	own := map[string]bool{}
-	for _, c := range m.Constants {
-		own[c.Name] = true
-	}
-	m.Enums = slices.DeleteFunc(m.Enums, func(e abi.Enum) bool { return !own[e.Constants[0]] })
+	m.Enums = slices.DeleteFunc(m.Enums, func(e abi.Enum) bool {
+		return !slices.ContainsFunc(m.Constants, func(c abi.Constant) bool { return c.Name == e.Constants[0] })
+	})
 	return claim.Truth{Linux: release, Model: m}, nil
 }
 

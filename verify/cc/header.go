@@ -149,8 +149,8 @@ var (
 )
 
 // macros returns the names of the macros without parameters that the header
-// itself defines last and that stand for something, in its order, and their
-// text.
+// itself defines last and that stand for something, in its order, each as often
+// as it is defined, and their text.
 func (h Header) macros() (names []string, bodies map[string]string, err error) {
 	out, err := h.run("", "-E", "-dD")
 	if err != nil {
@@ -168,11 +168,6 @@ func (h Header) macros() (names []string, bodies map[string]string, err error) {
 			}
 		}
 	}
-	seen := map[string]bool{}
-	names = slices.DeleteFunc(names, func(name string) bool {
-		again := seen[name]
-		seen[name] = true
-		return again || bodies[name] == ""
-	})
+	names = slices.DeleteFunc(names, func(name string) bool { return bodies[name] == "" })
 	return names, bodies, nil
 }

@@ -100,19 +100,13 @@ func (c *Claim) holdModel(t Truth) (v Verdict) {
 func (c *Claim) part(m *abi.Model) *abi.Model {
 	claimed := Facts(c.Model, false)
 	has := func(what string) bool { _, ok := claimed[what]; return ok && growing[symbolOf(what)] == nil }
-	p := &abi.Model{Arch: m.Arch, Header: m.Header}
-	for _, k := range m.Constants {
-		if has("value of " + k.Name) {
-			p.Constants = append(p.Constants, k)
-		}
+	p := *m
+	p.Constants = slices.DeleteFunc(slices.Clone(m.Constants), func(k abi.Constant) bool { return !has("value of " + k.Name) })
+	p.Structs = slices.DeleteFunc(slices.Clone(m.Structs), func(s abi.Struct) bool { return !has("size of " + s.Name) })
+	for i, s := range p.Structs {
+		p.Structs[i].Fields = slices.DeleteFunc(slices.Clone(s.Fields), func(f abi.Field) bool {
+			return f.Name != "" && f.BitSize == 0 && !has("size of "+s.Name+"."+f.Name)
+		})
 	}
-	for _, s := range m.Structs {
-		if has("size of " + s.Name) {
-			s.Fields = slices.DeleteFunc(slices.Clone(s.Fields), func(f abi.Field) bool {
-				return f.Name != "" && f.BitSize == 0 && !has("size of "+s.Name+"."+f.Name)
-			})
-			p.Structs = append(p.Structs, s)
-		}
-	}
-	return p
+	return &p
 }

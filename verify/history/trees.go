@@ -52,7 +52,7 @@ func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []stri
 			if slices.ContainsFunc(trees, func(t Tree) bool { return t.Linux == release }) {
 				continue
 			}
-			t, err := open(ctx, cache, x, release)
+			t, err := open(ctx, cache, x, headers, release, "")
 			if err != nil {
 				return nil, nil, err
 			}
@@ -75,36 +75,32 @@ func For(ctx context.Context, cache *debian.Cache, release linux.Release, a arch
 			x.Suite = suite.name
 		}
 	}
-	if !release.Before(linux.Release{Major: 6, Minor: 12}) {
-		return open(ctx, cache, x, release)
+	if release.Before(linux.Release{Major: 6, Minor: 12}) {
+		x.Arch = a.Debian
+		all, err := cache.Packages(ctx, debian.Query{Index: x, Name: headers, Version: release.String() + "."})
+		if err != nil {
+			return Tree{}, err
+		}
+		if len(all) == 0 {
+			// An old suite loses architectures. The headers that came with its
+			// cross compilers stay: they are in a package for all.
+			x.Arch = "amd64"
+			return open(ctx, cache, x, regexp.MustCompile("^linux-libc-dev-"+a.Debian+"-cross$"), release, a.Triple)
+		}
 	}
-	x.Arch = a.Debian
-	all, err := cache.Packages(ctx, debian.Query{Index: x, Name: headers, Version: release.String() + "."})
-	if err != nil {
-		return Tree{}, err
-	}
-	if len(all) > 0 {
-		return open(ctx, cache, x, release)
-	}
-	// An old suite loses architectures. The headers that came with its cross
-	// compilers stay: they are in a package for all.
-	x.Arch = "amd64"
-	e, err := cache.Extract(ctx, debian.Query{Index: x, Name: regexp.MustCompile("^linux-libc-dev-" + a.Debian + "-cross$"), Version: release.String() + "."}, nil)
-	if err != nil {
-		return Tree{}, err
-	}
-	return Tree{release, e.Package.Name + " " + e.Package.Version, filepath.Join(e.Dir, "usr", a.Triple, "include")}, nil
+	return open(ctx, cache, x, headers, release, "")
 }
 
 // headers is the name of the package.
 var headers = regexp.MustCompile(`^linux-libc-dev$`)
 
-func open(ctx context.Context, cache *debian.Cache, x debian.Index, release linux.Release) (Tree, error) {
-	e, err := cache.Extract(ctx, debian.Query{Index: x, Name: headers, Version: release.String() + "."}, nil)
+// open returns the headers of a package, whose include root is in usr or below.
+func open(ctx context.Context, cache *debian.Cache, x debian.Index, name *regexp.Regexp, release linux.Release, below string) (Tree, error) {
+	e, err := cache.Extract(ctx, debian.Query{Index: x, Name: name, Version: release.String() + "."}, nil)
 	if err != nil {
 		return Tree{}, err
 	}
-	return Tree{release, e.String(), filepath.Join(e.Dir, "usr", "include")}, nil
+	return Tree{release, e.String(), filepath.Join(e.Dir, "usr", below, "include")}, nil
 }
 
 // Sysroot returns the tree's include root, as the generator takes it.

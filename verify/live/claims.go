@@ -241,8 +241,8 @@ type argument struct {
 
 func (c *claims) argument(tag string) *argument {
 	a := &argument{c: c}
-	s, ok := c.structure(tag)
-	if !ok || s.Size < 0 || s.Size > 4096 {
+	s := c.structure(tag)
+	if s.Size <= 0 || s.Size > 4096 {
 		c.expect(false, "struct %s is not claimed, or has no sane size", tag)
 		return a
 	}
@@ -254,12 +254,13 @@ func (c *claims) argument(tag string) *argument {
 	return a
 }
 
-func (c *claims) structure(name string) (abi.Struct, bool) {
-	i := slices.IndexFunc(c.m.Structs, func(s abi.Struct) bool { return s.Name == name })
-	if i < 0 {
-		return abi.Struct{}, false
+func (c *claims) structure(name string) abi.Struct {
+	for _, s := range c.m.Structs {
+		if s.Name == name {
+			return s
+		}
 	}
-	return c.m.Structs[i], true
+	return abi.Struct{}
 }
 
 // field returns the bytes of a member, by its designator, and whether it is
@@ -276,7 +277,7 @@ func (a *argument) field(path string) (b []byte, signed bool) {
 		f = s.Fields[i]
 		offset += f.Offset
 		if _, tag, aggregate := strings.Cut(f.Kind, " "); aggregate {
-			s, _ = a.c.structure(tag)
+			s = a.c.structure(tag)
 		}
 	}
 	if offset < 0 || f.Size <= 0 || f.Size > 8 || offset+f.Size > int64(len(a.bytes)) {

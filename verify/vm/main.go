@@ -107,7 +107,6 @@ func (o *options) main(ctx context.Context, stdout, stderr io.Writer) error {
 		if r.cache, err = debian.Open(); err != nil {
 			return err
 		}
-		r.cache.Log = stderr
 	}
 	rep := report{Date: time.Now().UTC().Truncate(time.Second), Host: hostVersions(ctx, chosen), Args: args}
 	rep.Results = r.all(ctx, chosen)

@@ -8,6 +8,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,10 +27,7 @@ func main() {
 	send(console.Event{Action: console.Boot, Release: strings.TrimSpace(string(release)), PageSize: os.Getpagesize()})
 	var j console.Job
 	b, err := os.ReadFile("/job.json")
-	if err == nil {
-		err = json.Unmarshal(b, &j)
-	}
-	if err != nil {
+	if err = errors.Join(err, json.Unmarshal(b, &j)); err != nil {
 		fmt.Println("init:", err)
 	}
 	failed := false
@@ -89,10 +87,7 @@ func passes(dir, pkg string, j console.Job) bool {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TEST_PROGRAMS="+dir+"/programs")
 	events, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
+	if err = errors.Join(err, cmd.Start()); err != nil {
 		fmt.Println("init:", err)
 		return false
 	}
@@ -107,9 +102,6 @@ func passes(dir, pkg string, j console.Job) bool {
 		var e console.Event
 		if d.Decode(&e) != nil {
 			break
-		}
-		if e.Action != "start" {
-			e.Package = ""
 		}
 		send(e)
 	}

@@ -22,7 +22,7 @@ const mark = "<uffd>"
 type Event struct {
 	Number   int // counts from 0
 	Action   string
-	Package  string  `json:",omitempty"` // when its tests start
+	Package  string  `json:",omitempty"` // import path
 	Test     string  `json:",omitempty"`
 	Output   string  `json:",omitempty"`
 	Key      string  `json:",omitempty"` // of testing.T.Attr
