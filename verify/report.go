@@ -58,27 +58,27 @@ func (r report) write(w io.Writer) error {
 
 // asked says who has answered, each once, however often it was asked.
 func (r report) asked() string {
-	names := map[string]map[string]bool{} // by kind
+	seen, count := map[string]bool{}, map[string]int{}
 	var kinds []string
 	for _, a := range r {
 		if a.Unasked != nil || a.Absent != "" {
 			continue
 		}
-		if names[a.Kind] == nil {
-			names[a.Kind] = map[string]bool{}
-			kinds = append(kinds, a.Kind)
-		}
 		if a.Sources == nil {
 			a.Sources = []string{a.Oracle}
 		}
 		for _, name := range a.Sources {
-			names[a.Kind][name] = true
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			if count[a.Kind]++; count[a.Kind] == 1 {
+				kinds = append(kinds, a.Kind)
+			}
 		}
 	}
-	total := 0
 	for i, kind := range kinds {
-		total += len(names[kind])
-		kinds[i] = fmt.Sprintf("%s: %d", kind, len(names[kind]))
+		kinds[i] = fmt.Sprintf("%s: %d", kind, count[kind])
 	}
-	return fmt.Sprintf("%d oracles (%s)", total, strings.Join(kinds, ", "))
+	return fmt.Sprintf("%d oracles (%s)", len(seen), strings.Join(kinds, ", "))
 }
