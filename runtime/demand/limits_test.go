@@ -262,7 +262,7 @@ func TestViewMustNot(t *testing.T) {
 			if raced && name == "send out of the memory" {
 				t.Skip("the race detector has touched the memory before the runtime does")
 			}
-			child := uffdtest.Child(t, "forbidden", name)
+			child := uffdtest.ChildFor(t, time.Minute, "forbidden", name) // an emulated machine is slow to die
 			var out bytes.Buffer
 			child.Stderr = &out
 			if err := child.Run(); err == nil {

@@ -177,15 +177,16 @@ func stopWhilePoisonIsRefused(t *testing.T, lends bool) {
 	if got := p.Pages()[0].State; got != Untouched {
 		t.Errorf("a page that is not poisoned yet is said to be %v", got)
 	}
-	if n := told.Load(); n != 1 {
-		t.Errorf("the failure was told %d times", n)
-	}
+	uffdtest.Eventually(t, "the failure", func() bool { return told.Load() > 0 })
 	time.AfterFunc(20*time.Millisecond, func() { may.Store(true) })
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Errorf("Serve: %v", err)
 	}
 	if got := s.result(read, "read"); got != "sigbus" {
 		t.Errorf("the page holds %s", got)
+	}
+	if n := told.Load(); n != 1 {
+		t.Errorf("the failure was told %d times", n)
 	}
 }
 

@@ -24,7 +24,10 @@ func TestMemoryThatMovesAndShrinks(t *testing.T) {
 func TestMemoryThatMovesAndShrinksWhileOthersDiscard(t *testing.T) {
 	s := startServed(t, "anonymous", 512, allEvents, missing)
 	size := s.memory.PageSize
-	s.serve(Config{Regions: s.region(pattern{})})
+	p := s.serve(Config{Regions: s.region(pattern{})})
+	if p.kernel == forgetsEvents {
+		t.Skip("the kernel forgets that it owes events (Linux 5.16): a fault waits no more than a moment for what is to come")
+	}
 	for i := 0; i < 512; i += 16 {
 		shrink := s.begin("shrink %d 4 %d", i, i+8)
 		s.want("ok", "discard %d 1", i+10)
