@@ -198,6 +198,9 @@ func TestPoisonReadsMode(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- readThroughKernel(page) }()
 			awaitMessage(t, fd)
+			// The kernel tells of a fault before the thread sleeps, and has it
+			// look once more whether there is something to wait for.
+			time.Sleep(50 * time.Millisecond)
 			if _, errno := poison(t, fd, address(page), uint64(size), mode); errno != 0 {
 				t.Fatal(errno)
 			}
