@@ -127,14 +127,19 @@ func (s *space) unshrink(r userfaultfd.Range) bool {
 	m.Len = r.Len
 	s.move(m.Remap)
 	for _, c := range m.since {
-		switch c.kind {
-		case userfaultfd.EventRemove:
-			s.remove(c.r)
-		case userfaultfd.EventUnmap:
-			s.unmap(c.r)
-		case userfaultfd.EventRemap:
-			s.move(userfaultfd.Remap{From: c.r.Start, To: c.to, Len: c.r.Len})
-		}
+		c.apply(s)
 	}
 	return true
+}
+
+// apply has a space follow a change.
+func (c change) apply(s *space) {
+	switch c.kind {
+	case userfaultfd.EventRemove:
+		s.remove(c.r)
+	case userfaultfd.EventUnmap:
+		s.unmap(c.r)
+	case userfaultfd.EventRemap:
+		s.move(userfaultfd.Remap{From: c.r.Start, To: c.to, Len: c.r.Len})
+	}
 }

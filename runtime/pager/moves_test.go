@@ -85,17 +85,6 @@ func (k *simulatedKernel) shrink(r userfaultfd.Range, to, moved uint64) []change
 	return append(messages, change{kind: userfaultfd.EventUnmap, r: was})
 }
 
-func (c change) apply(s *space) {
-	switch c.kind {
-	case userfaultfd.EventRemove:
-		s.remove(c.r)
-	case userfaultfd.EventUnmap:
-		s.unmap(c.r)
-	case userfaultfd.EventRemap:
-		s.move(userfaultfd.Remap{From: c.r.Start, To: c.to, Len: c.r.Len})
-	}
-}
-
 // Others' messages come between those of a move that shrinks.
 func TestSpaceFollowsMovesThatShrink(t *testing.T) {
 	const pages = 64

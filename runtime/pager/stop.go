@@ -3,6 +3,7 @@ package pager
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -167,13 +168,15 @@ func (p *Pager) poisonAll() (out outcome, err error) {
 			}
 		}
 	}
+	if !canPoison {
+		return done, nil
+	}
 	for i := range p.space.strange {
 		// It may be of a region's file.
 		s := &p.space.strange[i]
-		if from, to := s.pages(); canPoison {
-			if _, out, err = p.put(opPoison, s, from, to, nil); out != done {
-				return out, err
-			}
+		from, to := s.pages()
+		if _, out, err = p.put(opPoison, s, from, to, nil); out != done {
+			return out, err
 		}
 	}
 	return done, nil
@@ -233,6 +236,11 @@ func (p *Pager) askNothing() unix.Errno {
 	if p.space.find(nowhere) != nil {
 		return unix.EAGAIN
 	}
-	_, err := p.file.Zeropage(userfaultfd.Range{Start: nowhere, Len: uint64(p.systemPage)}, 0)
-	return cause(err)
+	return cause(zeroNothing(p.file))
+}
+
+// zeroNothing asks for zeros where there is nothing.
+func zeroNothing(f *userfaultfd.File) error {
+	_, err := f.Zeropage(userfaultfd.Range{Start: nowhere, Len: uint64(os.Getpagesize())}, 0)
+	return err
 }
