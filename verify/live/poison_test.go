@@ -227,20 +227,8 @@ func TestPoisonReadsMode(t *testing.T) {
 	}
 }
 
-// readThroughKernel makes the kernel read a byte of a page, in a thread that no
-// signal can wake: one would have it look at the page again, and see what was
-// done to it before anybody was told.
+// readThroughKernel makes the kernel read a byte of a page.
 func readThroughKernel(page []byte) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var all, old unix.Sigset_t
-	for i := range all.Val {
-		all.Val[i] = ^all.Val[i]
-	}
-	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &old); err != nil {
-		return err
-	}
-	defer unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return err
