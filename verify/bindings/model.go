@@ -9,12 +9,10 @@ import (
 	"github.com/zuffd/uffd/internal/abi"
 )
 
-// Compare holds what is in Go against what a model wants there to be: every
-// symbol, with the same value, size, offset and type. If the model is whole,
-// nothing else may be in Go. It returns how many facts were compared, and a
-// line for each that is missing or differs.
-func (f Facts) Compare(m *abi.Model, whole bool) (compared int, wrong []string) {
-	want := wanted(m)
+// Compare holds what is in Go against what is wanted: every fact is to be there,
+// and the same; if all is wanted, nothing else. It returns how many facts were
+// compared, and a line for each that is missing or differs.
+func (f Facts) Compare(want Facts, all bool) (compared int, wrong []string) {
 	for _, what := range slices.Sorted(maps.Keys(want)) {
 		compared++
 		if is, ok := f[what]; !ok {
@@ -24,8 +22,8 @@ func (f Facts) Compare(m *abi.Model, whole bool) (compared int, wrong []string) 
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(f)) {
-		if _, ok := want[what]; !ok && whole {
-			wrong = append(wrong, fmt.Sprintf("%s: in Go, and not in %s", what, m.Header))
+		if _, ok := want[what]; !ok && all {
+			wrong = append(wrong, what+": in Go, and not in C")
 		}
 	}
 	return compared, wrong
@@ -34,8 +32,8 @@ func (f Facts) Compare(m *abi.Model, whole bool) (compared int, wrong []string) 
 // anything is wanted of the type of what is no integer.
 const anything = "*"
 
-// wanted returns the facts that are to be in Go for a model.
-func wanted(m *abi.Model) Facts {
+// Of returns the facts that are to be in Go for a model.
+func Of(m *abi.Model) Facts {
 	f, unions := Facts{}, map[string]abi.Struct{}
 	for _, k := range m.Constants {
 		name := k.Name

@@ -112,7 +112,7 @@ func TestRunningKernel(t *testing.T) {
 			case older:
 				t.Skipf("struct %s (Linux %v)", s.tag, since)
 			}
-			compared, wrong := bindings.Compiled(append(s.inner, s.value)...).Compare(m, false)
+			compared, wrong := bindings.Compiled(append(s.inner, s.value)...).Compare(bindings.Of(m), false)
 			if compared < 5 {
 				t.Errorf("only %d values compared", compared)
 			}

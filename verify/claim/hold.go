@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/linux"
 )
 
@@ -38,8 +39,8 @@ func (v *Verdict) wrong(format string, args ...any) {
 
 // Hold holds the model and the file against a truth. A symbol is to be absent
 // before the release that is said to have brought it, present from then on,
-// and the same for ever: its value, its size, its offset, its type. The few
-// constants that grow by design are in growing.go.
+// and the same for ever: its value, its size, its offset, its type. So is each
+// bit of the few constants that grow by design.
 //
 // A truth has nothing that is not claimed, unless it is of a newer release:
 // that is news.
@@ -48,18 +49,16 @@ func (c *Claim) Hold(t Truth) Verdict {
 	if c.Err != nil {
 		v.Add(Verdict{Compared: 1, Wrong: []string{c.Err.Error()}}, c.Source.File(c.Arch)+": ")
 	} else if c.File != nil {
-		truth, whole := t.Model, t.Linux == c.Edition && !t.OnlyTypes
-		if t.Linux != c.Edition {
-			truth = c.part(truth)
-		}
-		compared, wrong := c.File.Compare(truth, whole)
-		v.Add(Verdict{Compared: compared, Wrong: wrong}, c.Source.File(c.Arch)+": ")
+		v.Add(c.holdFile(t), c.Source.File(c.Arch)+": ")
 	}
 	return v
 }
 
 func (c *Claim) holdModel(t Truth) (v Verdict) {
 	claimed, truth := Facts(c.Model, t.OnlyTypes), Facts(t.Model, t.OnlyTypes)
+	if t.Linux != c.Edition {
+		c.takeApart(claimed, truth)
+	}
 	for _, what := range slices.Sorted(maps.Keys(claimed)) {
 		v.Compared++
 		f, symbol := claimed[what], symbolOf(what)
@@ -72,7 +71,7 @@ func (c *Claim) holdModel(t Truth) (v Verdict) {
 			v.wrong("Linux %v has %s, said to be since %v", t.Linux, symbol, since)
 		case !there && !t.Linux.Before(since):
 			v.wrong("Linux %v has no %s, said to be since %v", t.Linux, what, since)
-		case there && is.Is != f.Is && (t.Linux == c.Edition || growing[symbol] == nil):
+		case there && is.Is != f.Is:
 			v.wrong("%s: claimed %s, really %s (Linux %v)", what, f.Is, is.Is, t.Linux)
 		}
 	}
@@ -82,31 +81,29 @@ func (c *Claim) holdModel(t Truth) (v Verdict) {
 				v.News = append(v.News, change.String())
 			}
 		}
-	} else {
-		for _, what := range slices.Sorted(maps.Keys(truth)) {
-			if _, ok := claimed[what]; !ok {
-				v.Compared++
-				v.wrong("%s is %s (Linux %v), and is not claimed", what, truth[what].Is, t.Linux)
-			}
-		}
+		return v
 	}
-	if t.Linux != c.Edition {
-		v.Add(c.grown(t), fmt.Sprintf("Linux %v: ", t.Linux))
+	for _, what := range slices.Sorted(maps.Keys(truth)) {
+		if _, ok := claimed[what]; !ok {
+			v.Compared++
+			v.wrong("%s is %s (Linux %v), and is not claimed", what, truth[what].Is, t.Linux)
+		}
 	}
 	return v
 }
 
-// part returns what of another release's model is claimed, and does not grow.
-func (c *Claim) part(m *abi.Model) *abi.Model {
-	claimed := Facts(c.Model, false)
-	has := func(what string) bool { _, ok := claimed[what]; return ok && growing[symbolOf(what)] == nil }
-	p := *m
-	p.Constants = slices.DeleteFunc(slices.Clone(m.Constants), func(k abi.Constant) bool { return !has("value of " + k.Name) })
-	p.Structs = slices.DeleteFunc(slices.Clone(m.Structs), func(s abi.Struct) bool { return !has("size of " + s.Name) })
-	for i, s := range p.Structs {
-		p.Structs[i].Fields = slices.DeleteFunc(slices.Clone(s.Fields), func(f abi.Field) bool {
-			return f.Name != "" && f.BitSize == 0 && !has("size of "+s.Name+"."+f.Name)
+// holdFile holds the file against a truth: of the release that it is of, it is
+// to have all; of another, what both have, but for what grows.
+func (c *Claim) holdFile(t Truth) (v Verdict) {
+	want := bindings.Of(t.Model)
+	if t.Linux != c.Edition {
+		claimed := bindings.Of(c.Model)
+		maps.DeleteFunc(want, func(what, _ string) bool {
+			_, isClaimed := claimed[what]
+			_, grows := sets[symbolOf(what)]
+			return !isClaimed || grows
 		})
 	}
-	return &p
+	v.Compared, v.Wrong = c.File.Compare(want, t.Linux == c.Edition && !t.OnlyTypes)
+	return v
 }
