@@ -1,11 +1,10 @@
 // Package bindings takes the Go bindings apart into facts: what a generated
-// file has, as the Go compiler of its architecture sees it, or a running
-// program; and what a model of C's wants there to be. It shares nothing with
-// the generator: names are derived from C's anew.
+// file has, as the Go compiler of its architecture sees it, and what a model of
+// C's wants there to be. It shares nothing with the generator: names are derived
+// from C's anew.
 package bindings
 
 import (
-	"bytes"
 	"fmt"
 	"go/ast"
 	"go/build"
@@ -16,13 +15,12 @@ import (
 	"go/token"
 	"go/types"
 	"path/filepath"
-	"reflect"
-	"sync"
+	"strings"
 )
 
 // Facts are what there is in Go, each by its name: "value of UFFDIO_POISON",
 // "size of UffdioPoison", "offset of UffdioPoison.Mode", "type of
-// UffdioPoison.Mode", "function UffdMsg.Fork".
+// UffdioPoison.Mode", "func (s *UffdMsg) Fork() *UffdMsgFork".
 type Facts map[string]string
 
 func (f Facts) field(name string, offset, size int64, typ string) {
@@ -49,9 +47,7 @@ func Load(path, goarch string) (Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	standard.Lock()
-	defer standard.Unlock()
-	config := types.Config{Sizes: sizes, Importer: standard.importer}
+	config := types.Config{Sizes: sizes, Importer: importer.ForCompiler(fset, "source", nil)}
 	pkg, err := config.Check("uffd", fset, []*ast.File{file}, nil)
 	if err != nil {
 		return nil, err
@@ -82,13 +78,6 @@ func Load(path, goarch string) (Facts, error) {
 	return f, nil
 }
 
-// standard imports from the standard library's source, once for all files:
-// what they import is the same on every architecture.
-var standard = struct {
-	sync.Mutex
-	importer types.Importer
-}{importer: importer.ForCompiler(token.NewFileSet(), "source", nil)}
-
 func (f Facts) structure(name string, st *types.Struct, sizes types.Sizes) {
 	var vars []*types.Var
 	for i := range st.NumFields() {
@@ -102,31 +91,11 @@ func (f Facts) structure(name string, st *types.Struct, sizes types.Sizes) {
 	}
 }
 
-// function records a function as it stands.
+// function records a function as it stands, by its signature.
 func (f Facts) function(fset *token.FileSet, d *ast.FuncDecl) {
-	name := d.Name.Name
-	if d.Recv != nil {
-		if pointer, ok := d.Recv.List[0].Type.(*ast.StarExpr); ok {
-			name = fmt.Sprintf("%v.%s", pointer.X, name)
-		}
-	}
 	d.Doc = nil
-	var text bytes.Buffer
+	var text strings.Builder
 	printer.Fprint(&text, fset, d)
-	f["function "+name] = text.String()
-}
-
-// Compiled returns the facts of structs in this program, given a value of each.
-func Compiled(structs ...any) Facts {
-	f := Facts{}
-	for _, v := range structs {
-		t := reflect.TypeOf(v)
-		f["size of "+t.Name()] = fmt.Sprint(t.Size())
-		for i := range t.NumField() {
-			if field := t.Field(i); field.Name != "_" {
-				f.field(t.Name()+"."+field.Name, int64(field.Offset), int64(field.Type.Size()), field.Type.String())
-			}
-		}
-	}
-	return f
+	signature, body, _ := strings.Cut(text.String(), " {\n")
+	f[signature] = body
 }

@@ -54,28 +54,21 @@ func Of(m *abi.Model) Facts {
 		name := typeName(s.Name, unions)
 		f["size of "+name] = fmt.Sprint(s.Size)
 		for _, field := range s.Fields {
-			u, isUnion := unions[strings.TrimPrefix(field.Kind, "union ")]
-			if isUnion && len(u.Fields) == 1 { // which is named, and typed, as that
-				field.Name, field.Kind = u.Fields[0].Name, u.Fields[0].Kind
+			u := unions[strings.TrimPrefix(field.Kind, "union ")]
+			if len(u.Fields) == 1 { // which is named, and typed, as that
+				field.Name, field.Kind, u = u.Fields[0].Name, u.Fields[0].Kind, abi.Struct{}
 			}
 			storage := capital(field.Name)
 			f.field(name+"."+storage, field.Offset, field.Size, integerType(field.Kind, anything))
-			if isUnion && len(u.Fields) > 1 {
-				f.accessors(name, storage, u, unions)
+			for _, member := range u.Fields { // each has a method that returns a pointer to the storage
+				tag := strings.TrimPrefix(member.Kind, "struct ")
+				result := integerType(tag, typeName(tag, unions))
+				signature := fmt.Sprintf("func (s *%s) %s() *%s", name, capital(member.Name), result)
+				f[signature] = fmt.Sprintf("\treturn (*%s)(unsafe.Pointer(&s.%s))\n}", result, storage)
 			}
 		}
 	}
 	return f
-}
-
-// accessors adds a method for each member of a union, which returns a pointer
-// to the storage as that member.
-func (f Facts) accessors(goType, storage string, u abi.Struct, unions map[string]abi.Struct) {
-	for _, m := range u.Fields {
-		tag := strings.TrimPrefix(m.Kind, "struct ")
-		f["function "+goType+"."+capital(m.Name)] = fmt.Sprintf("func (s *%s) %s() *%s {\n\treturn (*%[3]s)(unsafe.Pointer(&s.%s))\n}",
-			goType, capital(m.Name), integerType(tag, typeName(tag, unions)), storage)
-	}
 }
 
 // typeName returns the Go name of a struct: words joined in camel case,
