@@ -22,14 +22,13 @@ import (
 
 // Ask asks the running kernel.
 func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
-	_, name, err := linux.Running()
+	_, name, _ := linux.Running()
 	a := claim.Answer{Kind: "the running kernel", Oracle: "the running " + name, About: "ioctls as the generator's model for " + runtime.GOARCH + " lays them out"}
-	if claims := all[runtime.GOARCH]; err == nil && len(claims) == 0 {
-		err = fmt.Errorf("there are no bindings for %s", runtime.GOARCH)
-	} else if err == nil {
-		a.Verdict, err = Check(claims[0])
+	if claims := all[runtime.GOARCH]; len(claims) > 0 {
+		a.Verdict, a.Unasked = Check(claims[0])
+	} else {
+		a.Unasked = fmt.Errorf("there are no bindings for %s", runtime.GOARCH)
 	}
-	a.Unasked = err
 	return []claim.Answer{a}
 }
 
@@ -52,7 +51,10 @@ func Check(said *claim.Claim) (claim.Verdict, error) {
 	if errno != 0 {
 		return claim.Verdict{}, refused(errno)
 	}
-	c := &claims{m: said.Model, running: release, fd: int(r), memory: memory}
+	c := &check{constants: said.Model.Constants, structs: map[string]abi.Struct{}, running: release, fd: int(r), memory: memory}
+	for _, s := range said.Model.Structs {
+		c.structs[s.Name] = s
+	}
 	defer unix.Close(c.fd) // which lets go of a thread that waits
 	for _, step := range []func(){c.handshake, c.register, c.fill, c.fault} {
 		if step(); len(c.Wrong) > 0 {
@@ -70,31 +72,30 @@ func refused(errno unix.Errno) error {
 	return fmt.Errorf("userfaultfd(2): %w", errno)
 }
 
-// claims is a model while it is tried.
-type claims struct {
-	m        *abi.Model
-	running  linux.Release
-	fd       int
-	memory   []byte // three pages
-	features uint64
+// A check is a model while it is tried.
+type check struct {
+	constants []abi.Constant
+	structs   map[string]abi.Struct
+	running   linux.Release
+	fd        int
+	memory    []byte // three pages
+	features  uint64 // that the kernel has
 	claim.Verdict
 }
 
 // expect compares one answer of the kernel.
-func (c *claims) expect(ok bool, format string, args ...any) {
+func (c *check) expect(ok bool, format string, args ...any) {
 	c.Compared++
 	if !ok {
 		c.Wrong = append(c.Wrong, fmt.Sprintf(format, args...))
 	}
 }
 
-func (c *claims) handshake() {
-	arg := c.argument("uffdio_api")
-	arg.set("api", c.constant("UFFD_API"))
-	c.expectNo(c.issue("UFFDIO_API", arg), "UFFDIO_API")
-	c.features = arg.get("features")
-	c.answers(arg, "UFFDIO_API", "_UFFDIO_REGISTER", "_UFFDIO_UNREGISTER", "_UFFDIO_API")
-	for _, k := range c.m.Constants {
+func (c *check) handshake() {
+	out := c.issue("UFFDIO_API", values{"api": c.constant("UFFD_API"), "features": abi.Int{}}, 0)
+	c.features = out["features"].Uint64()
+	c.expectOperations(out, "_UFFDIO_REGISTER", "_UFFDIO_UNREGISTER", "_UFFDIO_API")
+	for _, k := range c.constants {
 		came, err := linux.Parse(k.Since)
 		if !strings.HasPrefix(k.Name, "UFFD_FEATURE_") || err != nil {
 			continue
@@ -107,207 +108,173 @@ func (c *claims) handshake() {
 	}
 }
 
-func (c *claims) register() {
-	arg := c.argument("uffdio_register")
-	arg.set("range.start", address(c.memory))
-	arg.set("range.len", uint64(len(c.memory)))
-	arg.set("mode", c.constant("UFFDIO_REGISTER_MODE_MISSING"))
-	c.expectNo(c.issue("UFFDIO_REGISTER", arg), "UFFDIO_REGISTER")
-	c.answers(arg, "UFFDIO_REGISTER", "_UFFDIO_COPY", "_UFFDIO_ZEROPAGE", "_UFFDIO_WAKE")
+func (c *check) register() {
+	in := over(c.memory)
+	in["mode"] = c.constant("UFFDIO_REGISTER_MODE_MISSING")
+	c.expectOperations(c.issue("UFFDIO_REGISTER", in, 0), "_UFFDIO_COPY", "_UFFDIO_ZEROPAGE", "_UFFDIO_WAKE")
 }
 
-func (c *claims) fill() {
+// fill fills the first page, and the second if the kernel can poison it.
+func (c *check) fill() {
 	page := unix.Getpagesize()
 	src := bytes.Repeat([]byte{'x'}, page)
-	c.twice("UFFDIO_COPY", "uffdio_copy", "copy", map[string]uint64{"dst": address(c.memory), "src": address(src), "len": uint64(page)})
-	runtime.KeepAlive(src)
-	if feature := c.constant("UFFD_FEATURE_POISON"); feature != 0 && c.features&feature != 0 {
-		c.twice("UFFDIO_POISON", "uffdio_poison", "updated", map[string]uint64{"range.start": address(c.memory[page:]), "range.len": uint64(page)})
-	}
-}
-
-// twice issues a request that fills a page: the second time the page is there.
-func (c *claims) twice(request, tag, result string, in map[string]uint64) {
-	for _, want := range []int64{int64(unix.Getpagesize()), -int64(unix.EEXIST)} {
-		arg := c.argument(tag)
-		for path, v := range in {
-			arg.set(path, v)
+	poison := c.constant("UFFD_FEATURE_POISON").Uint64()
+	for _, want := range []int{page, -int(unix.EEXIST)} { // the second time the page is there
+		c.install("UFFDIO_COPY", "copy", want, values{
+			"dst": abi.Unsigned(address(c.memory)), "src": abi.Unsigned(address(src)), "len": abi.Unsigned(uint64(page))})
+		if c.features&poison != 0 {
+			c.install("UFFDIO_POISON", "updated", want, over(c.memory[page:2*page]))
 		}
-		arg.set(result, 0x5555)
-		errno := c.issue(request, arg)
-		c.expect(errno == 0 && want > 0 || errno == unix.EEXIST && want < 0, "%s ends with %q", request, errno.Error())
-		c.expectResult(arg, result, want)
 	}
+	runtime.KeepAlive(src)
 }
 
 // fault lets a thread wait for the third page, reads the message and fills the
 // page. The thread waits in a system call, where it holds up nobody.
-func (c *claims) fault() {
+func (c *check) fault() {
 	page := unix.Getpagesize()
 	last := c.memory[2*page:]
-	done := make(chan struct{})
-	go func() {
-		unix.Madvise(last, unix.MADV_POPULATE_WRITE)
-		close(done)
-	}()
-	msg := c.argument("uffd_msg")
-	err := error(unix.EINTR)
-	for err == unix.EINTR {
-		_, err = unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, 5000)
+	if unix.Madvise(c.memory[:page], unix.MADV_POPULATE_WRITE) == unix.EINVAL {
+		return // it came with Linux 5.14
 	}
-	n, err := unix.Read(c.fd, msg.bytes)
-	switch {
-	case err == unix.EINVAL:
-		c.expect(false, "a read of %d bytes is too small for a uffd_msg", len(msg.bytes))
-	case err != nil:
-		select {
-		case <-done: // MADV_POPULATE_WRITE came with Linux 5.14
-		case <-time.After(time.Second):
-			c.expect(false, "no message of a fault: %v", err)
-		}
+	go unix.Madvise(last, unix.MADV_POPULATE_WRITE)
+	memory := c.encode("uffd_msg", nil)
+	n, err := unix.Read(c.fd, memory)
+	for try := 0; try < 500 && (err == unix.EAGAIN || err == unix.EINTR); try++ {
+		time.Sleep(10 * time.Millisecond)
+		n, err = unix.Read(c.fd, memory)
+	}
+	if err != nil {
+		c.expect(false, "no message of a fault in %d bytes: %v", len(memory), err)
 		return
-	default:
-		c.expect(n == int(msg.s.Size), "a message has %d bytes, claimed %d", n, msg.s.Size)
-		c.expect(msg.get("event") == c.constant("UFFD_EVENT_PAGEFAULT"), "a fault's event is %#x", msg.get("event"))
-		c.expect(msg.get("arg.pagefault.address") == address(last), "a fault's address is %#x, the page's %#x", msg.get("arg.pagefault.address"), address(last))
-		c.expect(msg.get("arg.pagefault.flags") == c.constant("UFFD_PAGEFAULT_FLAG_WRITE"), "a write's flags are %#x", msg.get("arg.pagefault.flags"))
 	}
-	arg := c.argument("uffdio_zeropage")
-	arg.set("range.start", address(last))
-	arg.set("range.len", uint64(page))
-	c.expectNo(c.issue("UFFDIO_ZEROPAGE", arg), "UFFDIO_ZEROPAGE")
-	c.expectResult(arg, "zeropage", int64(page))
+	msg := c.decode("uffd_msg", memory)
+	at, flags := msg["arg.pagefault.address"].Uint64(), msg["arg.pagefault.flags"]
+	c.expect(n == len(memory), "a message has %d bytes, claimed %d", n, len(memory))
+	c.expect(msg["event"] == c.constant("UFFD_EVENT_PAGEFAULT"), "a fault's event is %v", msg["event"])
+	c.expect(at == address(last), "a fault's address is %#x, the page's %#x", at, address(last))
+	c.expect(flags == c.constant("UFFD_PAGEFAULT_FLAG_WRITE"), "a write's flags are %v", flags)
+	c.install("UFFDIO_ZEROPAGE", "zeropage", page, over(last))
 }
 
-func (c *claims) expectNo(errno unix.Errno, op string) {
-	c.expect(errno == 0, "%s fails: %v", op, errno)
-}
-
-// expectResult compares a count that the kernel wrote, read with the sign that
-// the model claims.
-func (c *claims) expectResult(a *argument, path string, want int64) {
-	v := a.get(path)
-	got := fmt.Sprint(v)
-	if _, signed := a.field(path); signed {
-		got = fmt.Sprint(int64(v))
+// expectOperations expects the operations among those that the kernel wrote.
+func (c *check) expectOperations(out values, operations ...string) {
+	for _, name := range operations {
+		bit := c.constant(name).Uint64()
+		c.expect(out["ioctls"].Uint64()>>(bit&63)&1 == 1, "the kernel answers operations %v without %s", out["ioctls"], name)
 	}
-	c.expect(got == fmt.Sprint(want), "%s.%s is %s after the operation, expected %d", a.s.Name, path, got, want)
 }
 
-func (c *claims) constant(name string) uint64 {
-	for _, k := range c.m.Constants {
+// install issues a request that fills memory, and expects the kernel to write
+// a count of bytes, or a negated errno, into the member result.
+func (c *check) install(name, result string, want int, in values) {
+	in[result] = abi.Unsigned(0x5555)
+	out := c.issue(name, in, unix.Errno(max(0, -want)))
+	c.expect(out[result] == abi.Signed(int64(want)), "%s writes %v into %s, expected %d", name, out[result], result, want)
+}
+
+// issue issues a request that the model claims on the struct of its name, with
+// these values, and returns those that are there then. The kernel takes a
+// request by its whole number, in which the struct's size is encoded.
+func (c *check) issue(name string, in values, want unix.Errno) (out values) {
+	tag, request := strings.ToLower(name), c.constant(name).Uint64()
+	memory := c.encode(tag, in)
+	end := len(memory)
+	memory = append(memory, bytes.Repeat([]byte{canary}, 64)...)
+	errno := ioctl(c.fd, uintptr(request), unsafe.Pointer(unsafe.SliceData(memory)))
+	c.expect(errno == want, "%s ends with %q, expected %q", name, errno, want)
+	if size := int(request >> 16 & 0x1fff); errno != unix.EINVAL {
+		c.expect(size == end, "%s takes %d bytes, struct %s is claimed to have %d", name, size, tag, end)
+	}
+	if i := slices.IndexFunc(memory[end:], func(b byte) bool { return b != canary }); i >= 0 {
+		c.expect(false, "%s writes at offset %d, struct %s is claimed to end at %d", name, end+i, tag, end)
+	}
+	return c.decode(tag, memory[:end])
+}
+
+// canary is what stands behind a struct.
+const canary = 0xa5
+
+func (c *check) constant(name string) abi.Int {
+	for _, k := range c.constants {
 		if k.Name == name {
-			return k.Value.Uint64()
+			return k.Value
 		}
 	}
 	c.expect(false, "%s is not claimed", name)
-	return 0
+	return abi.Int{}
 }
 
-// answers compares a set of operations that the kernel wrote.
-func (c *claims) answers(a *argument, request string, ops ...string) {
-	for _, op := range ops {
-		c.expect(a.get("ioctls")>>(c.constant(op)&63)&1 == 1, "%s answers operations %#x without %s", request, a.get("ioctls"), op)
-	}
+// values are those of a struct's members, by their designators.
+type values map[string]abi.Int
+
+// over are the values of a range of memory.
+func over(b []byte) values {
+	return values{"range.start": abi.Unsigned(address(b)), "range.len": abi.Unsigned(uint64(len(b)))}
 }
 
-// issue issues a request that the model claims. The kernel takes a request by
-// its whole number, in which the argument's size is encoded.
-func (c *claims) issue(name string, a *argument) unix.Errno {
-	request := c.constant(name)
-	if len(a.bytes) == 0 {
-		return unix.ENOSYS
+// encode returns the memory of a struct of these values, as the model lays it
+// out.
+func (c *check) encode(tag string, in values) []byte {
+	memory := make([]byte, min(max(c.structs[tag].Size, 0), 4096))
+	members := c.members(tag)
+	for path, v := range in {
+		b := bytesAt(memory, members[path])
+		if b == nil {
+			c.expect(false, "%s.%s is not claimed, or lies outside", tag, path)
+		}
+		copy(b, low(binary.NativeEndian.AppendUint64(nil, v.Uint64()), len(b)))
 	}
-	errno := ioctl(c.fd, uintptr(request), unsafe.Pointer(unsafe.SliceData(a.bytes)))
-	if errno != unix.EINVAL {
-		size := int64(request >> 16 & 0x1fff)
-		c.expect(size == a.s.Size, "%s takes %d bytes, %s is claimed to have %d", name, size, a.s.Name, a.s.Size)
-	}
-	if i := slices.IndexFunc(a.bytes[a.s.Size:], func(b byte) bool { return b != canary }); i >= 0 {
-		c.expect(false, "%s writes at offset %d, %s is claimed to end at %d", name, int(a.s.Size)+i, a.s.Name, a.s.Size)
-	}
-	return errno
+	return memory
 }
 
-// canary is what stands behind an argument.
-const canary = 0xa5
-
-// An argument is the memory of a struct, laid out as the model claims.
-type argument struct {
-	c     *claims
-	s     abi.Struct
-	bytes []byte // more than the struct
-}
-
-func (c *claims) argument(tag string) *argument {
-	a := &argument{c: c}
-	s := c.structure(tag)
-	if s.Size <= 0 || s.Size > 4096 {
-		c.expect(false, "struct %s is not claimed, or has no sane size", tag)
-		return a
-	}
-	a.s = s
-	a.bytes = append(make([]byte, s.Size), bytes.Repeat([]byte{canary}, 64)...)
-	if tag == "uffd_msg" {
-		a.bytes = a.bytes[:s.Size] // read(2) would fill it with messages
-	}
-	return a
-}
-
-func (c *claims) structure(name string) abi.Struct {
-	for _, s := range c.m.Structs {
-		if s.Name == name {
-			return s
+// decode returns the values of a struct in memory, with the signs that the
+// model claims.
+func (c *check) decode(tag string, memory []byte) values {
+	out := values{}
+	for path, f := range c.members(tag) {
+		b, number := bytesAt(memory, f), make([]byte, 8)
+		copy(low(number, len(b)), b)
+		v := binary.NativeEndian.Uint64(number)
+		out[path] = abi.Unsigned(v)
+		if strings.HasPrefix(f.Kind, "int") {
+			out[path] = abi.Signed(int64(v))
 		}
 	}
-	return abi.Struct{}
+	return out
 }
 
-// field returns the bytes of a member, by its designator, and whether it is
-// signed. There are none where the model claims none that can be.
-func (a *argument) field(path string) (b []byte, signed bool) {
-	s, offset := a.s, int64(0)
-	var f abi.Field
-	for name := range strings.SplitSeq(path, ".") {
-		i := slices.IndexFunc(s.Fields, func(f abi.Field) bool { return f.Name == name })
-		if i < 0 {
-			offset = -1
-			break
-		}
-		f = s.Fields[i]
-		offset += f.Offset
-		if _, tag, aggregate := strings.Cut(f.Kind, " "); aggregate {
-			s = a.c.structure(tag)
+// members returns the members of a struct, and theirs, by their designators,
+// where they lie in it.
+func (c *check) members(tag string) map[string]abi.Field {
+	all := map[string]abi.Field{}
+	for _, f := range c.structs[tag].Fields {
+		all[f.Name] = f
+		if _, inner, ok := strings.Cut(f.Kind, " "); ok {
+			for path, m := range c.members(inner) {
+				m.Offset += f.Offset
+				all[f.Name+"."+path] = m
+			}
 		}
 	}
-	if offset < 0 || f.Size <= 0 || f.Size > 8 || offset+f.Size > int64(len(a.bytes)) {
-		a.c.expect(false, "%s.%s is not claimed, or lies outside", a.s.Name, path)
-		return nil, false
-	}
-	return a.bytes[offset : offset+f.Size], strings.HasPrefix(f.Kind, "int")
+	return all
 }
 
-// shift is by how many bits byte i of n is shifted in a number.
-func shift(i, n int) int {
+// bytesAt returns the bytes of a member that is a number, and none if it cannot
+// be one, or lies outside.
+func bytesAt(memory []byte, f abi.Field) []byte {
+	if f.Offset < 0 || f.Size <= 0 || f.Size > 8 || f.Offset > int64(len(memory))-f.Size {
+		return nil
+	}
+	return memory[f.Offset : f.Offset+f.Size]
+}
+
+// low returns the n bytes of a number that are its lowest.
+func low(number []byte, n int) []byte {
 	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 { // big-endian
-		return 8 * (n - 1 - i)
+		return number[len(number)-n:]
 	}
-	return 8 * i
-}
-
-func (a *argument) set(path string, v uint64) {
-	b, _ := a.field(path)
-	for i := range b {
-		b[i] = byte(v >> shift(i, len(b)))
-	}
-}
-
-func (a *argument) get(path string) (v uint64) {
-	b, _ := a.field(path)
-	for i := range b {
-		v |= uint64(b[i]) << shift(i, len(b))
-	}
-	return v
+	return number[:n]
 }
 
 func ioctl(fd int, request uintptr, arg unsafe.Pointer) unix.Errno {
