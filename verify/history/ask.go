@@ -63,7 +63,7 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 		answers[1+i].News = nil // which amd64 tells
 	}
 	if newest := trees[len(trees)-1]; len(answers[0].News) > 0 {
-		answers[0].News = append([]string{fmt.Sprintf("Linux %v has more than headers/, which make kernel HEADERS=%s takes in:", newest.Linux, newest.Sysroot())}, answers[0].News...)
+		answers[0].News = append([]string{fmt.Sprintf("Linux %v has more than headers/, which make kernel HEADERS=%s takes in:", newest.Linux, newest.Sysroot)}, answers[0].News...)
 	}
 	for _, why := range lacks {
 		answers = append(answers, claim.Answer{Kind: kind, Oracle: "Debian's", About: about, Absent: why})
@@ -82,7 +82,7 @@ func askGenerator(ctx context.Context, root string, all claim.All, trees []Tree)
 	}
 	a.Oracle, a.Sources = trees[i].Package, []string{trees[i].Package}
 	var diff string
-	diff, a.Unasked = claim.Regenerate(ctx, root, trees[i].Sysroot(), ".", claim.Sources[0].Header, arch.Names()...)
+	diff, a.Unasked = claim.Regenerate(ctx, root, trees[i].Sysroot, ".", claim.Sources[0].Header, arch.Names()...)
 	if a.Compared = len(arch.All); diff != "" {
 		a.Wrong = []string{"\n" + diff}
 	}

@@ -26,39 +26,38 @@ var suites = []struct{ name, release string }{
 type Tree struct {
 	Linux   linux.Release
 	Package string // "linux-libc-dev 6.12.117-1"
-	sysroot string
+	Sysroot string // the include root, as the generator takes it
 }
 
 // Trees returns the headers of every release that Debian's suites carry, in
 // ascending order: out of the cache, or fetched into it. lacks says which suite
 // has not what it is to have: the history shrinks by that.
 func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []string, err error) {
+	seen := map[linux.Release]bool{}
 	for _, suite := range suites {
 		x := debian.Index{Suite: suite.name, Arch: "amd64"}
 		all, err := cache.Packages(ctx, debian.Query{Index: x, Name: headers})
 		if err != nil {
 			return nil, nil, err
 		}
-		has := map[string]bool{"": true}
+		lack := suite.release != ""
 		for _, p := range all { // newest first
 			release, err := linux.Parse(p.Version)
 			if err != nil {
 				return nil, nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
 			}
-			if has[release.String()] {
+			lack = lack && release.String() != suite.release
+			if seen[release] {
 				continue
 			}
-			has[release.String()] = true
-			if slices.ContainsFunc(trees, func(t Tree) bool { return t.Linux == release }) {
-				continue
-			}
-			t, err := open(ctx, cache, x, headers, release, "")
+			seen[release] = true
+			t, err := open(ctx, cache, x, headers, release, "usr/include")
 			if err != nil {
 				return nil, nil, err
 			}
 			trees = append(trees, t)
 		}
-		if !has[suite.release] {
+		if lack {
 			lacks = append(lacks, fmt.Sprintf("Debian's %s has no kernel headers of Linux %s", suite.name, suite.release))
 		}
 	}
@@ -69,7 +68,7 @@ func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []stri
 // For returns the headers of one release, for an architecture: before 6.12 a
 // package is for one alone.
 func For(ctx context.Context, cache *debian.Cache, release linux.Release, a arch.Arch) (Tree, error) {
-	x := debian.Index{Suite: suites[len(suites)-1].name, Arch: "amd64"}
+	x := debian.Index{Suite: "trixie-backports", Arch: "amd64"}
 	for _, suite := range suites {
 		if suite.release == release.String() {
 			x.Suite = suite.name
@@ -85,26 +84,24 @@ func For(ctx context.Context, cache *debian.Cache, release linux.Release, a arch
 			// An old suite loses architectures. The headers that came with its
 			// cross compilers stay: they are in a package for all.
 			x.Arch = "amd64"
-			return open(ctx, cache, x, regexp.MustCompile("^linux-libc-dev-"+a.Debian+"-cross$"), release, a.Triple)
+			cross := regexp.MustCompile("^linux-libc-dev-" + a.Debian + "-cross$")
+			return open(ctx, cache, x, cross, release, filepath.Join("usr", a.Triple, "include"))
 		}
 	}
-	return open(ctx, cache, x, headers, release, "")
+	return open(ctx, cache, x, headers, release, "usr/include")
 }
 
 // headers is the name of the package.
 var headers = regexp.MustCompile(`^linux-libc-dev$`)
 
-// open returns the headers of a package, whose include root is in usr or below.
-func open(ctx context.Context, cache *debian.Cache, x debian.Index, name *regexp.Regexp, release linux.Release, below string) (Tree, error) {
+// open returns the headers of a package, whose include root is in sysroot.
+func open(ctx context.Context, cache *debian.Cache, x debian.Index, name *regexp.Regexp, release linux.Release, sysroot string) (Tree, error) {
 	e, err := cache.Extract(ctx, debian.Query{Index: x, Name: name, Version: release.String() + "."}, nil)
 	if err != nil {
 		return Tree{}, err
 	}
-	return Tree{release, e.String(), filepath.Join(e.Dir, "usr", below, "include")}, nil
+	return Tree{release, e.String(), filepath.Join(e.Dir, sysroot)}, nil
 }
-
-// Sysroot returns the tree's include root, as the generator takes it.
-func (t Tree) Sysroot() string { return t.sysroot }
 
 // ErrNoArch is wrapped by the error for a tree that does not have an
 // architecture's headers: before 6.12 a package is for one.
@@ -114,16 +111,11 @@ var ErrNoArch = errors.New("no headers for the architecture")
 // are in a directory for all architectures (since 6.12), in a multiarch one, or,
 // of a cross compiler's, among the others.
 func (t Tree) Include(a arch.Arch) ([]string, error) {
-	for _, asm := range []string{
-		filepath.Join(t.sysroot, "..", "lib", "linux", "uapi", a.Linux),
-		filepath.Join(t.sysroot, a.Triple),
-	} {
-		if _, err := os.Stat(filepath.Join(asm, "asm", "ioctl.h")); err == nil {
-			return []string{asm, t.Sysroot()}, nil
+	for _, dir := range []string{"../lib/linux/uapi/" + a.Linux, a.Triple, "../../" + a.Triple + "/include"} {
+		dir = filepath.Join(t.Sysroot, dir)
+		if _, err := os.Stat(filepath.Join(dir, "asm", "ioctl.h")); err == nil {
+			return []string{dir, t.Sysroot}, nil
 		}
-	}
-	if _, err := os.Stat(filepath.Join(t.sysroot, "asm", "ioctl.h")); err == nil && filepath.Base(filepath.Dir(t.sysroot)) == a.Triple {
-		return []string{t.sysroot}, nil
 	}
 	return nil, fmt.Errorf("%s, %s: %w", t.Package, a.Go, ErrNoArch)
 }

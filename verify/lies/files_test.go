@@ -170,7 +170,7 @@ func sysroots(t *testing.T) []sysroot {
 	}
 	for _, tree := range trees {
 		if tree.Linux == honest(t).Edition {
-			all = append(all, sysroot{"regenerated", tree.Sysroot()})
+			all = append(all, sysroot{"regenerated", tree.Sysroot})
 		}
 	}
 	return all

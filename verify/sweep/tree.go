@@ -57,7 +57,7 @@ func openTree(ctx context.Context, release string, c arch.Arch) (*tree, error) {
 		return nil, err
 	}
 	all := append([]string{strings.TrimSpace(string(builtin))}, include...)
-	return &tree{c, kernel.Package, kernel.Sysroot(),
+	return &tree{c, kernel.Package, kernel.Sysroot,
 		append(all, filepath.Join(libc.Dir, "usr/include", c.Triple), filepath.Join(libc.Dir, "usr/include"))}, nil
 }
 
