@@ -3,8 +3,8 @@
 package arch
 
 import (
-	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -118,11 +118,9 @@ func (a Arch) Version() string {
 func (a Arch) Compile(source string, args ...string) ([]byte, error) {
 	cmd := exec.Command(a.CC[0], append(a.CC[1:len(a.CC):len(a.CC)], args...)...)
 	cmd.Stdin = strings.NewReader(source)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("%s: %w\n%s", a.CC[0], err, stderr.Bytes())
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		err = fmt.Errorf("%s: %w\n%s", a.CC[0], err, exit.Stderr)
 	}
 	return out, err
 }

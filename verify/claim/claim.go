@@ -4,9 +4,9 @@
 package claim
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -121,11 +121,9 @@ func Regenerate(ctx context.Context, root, sysroot, dir, header string, arches .
 func generate(ctx context.Context, root string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"run", "./gen"}, args...)...)
 	cmd.Dir = root
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("go run ./gen %s: %w\n%s", strings.Join(args, " "), err, stderr.Bytes())
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		err = fmt.Errorf("go run ./gen %s: %w\n%s", strings.Join(args, " "), err, exit.Stderr)
 	}
 	return string(out), err
 }

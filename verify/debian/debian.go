@@ -71,9 +71,9 @@ type Query struct {
 
 // A Package is one version of a package, as an index lists it.
 type Package struct {
-	Name    string
+	Name    string `control:"Package"`
 	Version string
-	Arch    string // "all" where the package is for every architecture
+	Arch    string `control:"Architecture"` // "all" where the package is for every architecture
 }
 
 func (p Package) String() string { return p.Name + " " + p.Version }

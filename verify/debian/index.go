@@ -1,7 +1,6 @@
 package debian
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -82,17 +81,14 @@ func (c *Cache) list(ctx context.Context, q Query) (answers []Package, err error
 	if out, err = c.apt(ctx, q.Index, dir, "apt-cache", append([]string{"show"}, names...)...); err != nil {
 		return nil, err
 	}
-	records, err := control.ParseBinaryIndex(bufio.NewReader(bytes.NewReader(out)))
-	if err != nil {
+	if err := control.Unmarshal(&answers, bytes.NewReader(out)); err != nil {
 		return nil, fmt.Errorf("apt-cache show: %w", err)
 	}
-	slices.SortStableFunc(records, func(a, b control.BinaryIndex) int {
-		return cmp.Or(version.Compare(b.Version, a.Version), cmp.Compare(a.Package, b.Package))
+	answers = slices.DeleteFunc(answers, func(p Package) bool { return !strings.HasPrefix(p.Version, q.Version) })
+	slices.SortStableFunc(answers, func(a, b Package) int {
+		older, _ := version.Parse(a.Version)
+		newer, _ := version.Parse(b.Version)
+		return cmp.Or(version.Compare(newer, older), cmp.Compare(a.Name, b.Name))
 	})
-	for _, r := range records {
-		if p := (Package{r.Package, r.Version.String(), r.Architecture.String()}); strings.HasPrefix(p.Version, q.Version) {
-			answers = append(answers, p)
-		}
-	}
 	return answers, nil
 }
