@@ -1,11 +1,11 @@
 package cc
 
 import (
+	"cmp"
 	"debug/dwarf"
 	"debug/elf"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
 )
@@ -170,7 +170,7 @@ func (t *types) kind(of dwarf.Type, path string) string {
 	case *dwarf.FloatType:
 		return fmt.Sprintf("float%d", 8*is.Size())
 	case *dwarf.EnumType:
-		return strings.TrimSpace("enum " + is.EnumName)
+		return "enum " + cmp.Or(is.EnumName, typedef)
 	}
 	return is.String()
 }

@@ -44,7 +44,7 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 			}
 			all["offset of "+name] = Fact{fmt.Sprint(f.Offset), f.Since}
 			all["size of "+name] = Fact{fmt.Sprint(f.Size), f.Since}
-			all["type of "+name] = Fact{typeOf(f.Kind), f.Since}
+			all["type of "+name] = Fact{f.Kind, f.Since}
 		}
 	}
 	for _, e := range m.Enums {
@@ -60,23 +60,6 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 // unnamed matches a struct for which C has no name: the way to it leads through
 // a member without one, which is named by its number.
 var unnamed = regexp.MustCompile(`\.\d`)
-
-// typeOf tells what a value of a kind is like: "signed", "[4]unsigned",
-// "struct uffdio_range". Its size is another fact.
-func typeOf(kind string) string {
-	dim, elem, array := strings.Cut(kind, "]")
-	switch word, _, _ := strings.Cut(strings.TrimRight(kind, "0123456789"), " "); {
-	case array:
-		return dim + "]" + typeOf(elem)
-	case word == "int":
-		return "signed"
-	case word == "uint":
-		return "unsigned"
-	case word == "float", word == "enum":
-		return word
-	}
-	return kind
-}
 
 // symbolOf returns the symbol that a fact is about: "offset of
 // uffdio_poison.mode" is about uffdio_poison.mode.
