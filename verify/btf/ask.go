@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/claim"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/kernels"
@@ -59,7 +60,7 @@ func askImage(ctx context.Context, a *claim.Answer, k kernels.Kernel, cache *deb
 		return err
 	}
 	_, version, _ := strings.Cut(image.Package, " ")
-	release, err := linux.Parse(version)
+	release, err := abi.ParseRelease(version)
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func askImage(ctx context.Context, a *claim.Answer, k kernels.Kernel, cache *deb
 }
 
 // hold holds claims against the types in a file.
-func hold(a *claim.Answer, path string, release linux.Release, claims []*claim.Claim) error {
+func hold(a *claim.Answer, path string, release abi.Release, claims []*claim.Claim) error {
 	types, err := Open(path)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func hold(a *claim.Answer, path string, release linux.Release, claims []*claim.C
 }
 
 // Truth returns what a kernel of a release knows of the structs of a claim.
-func (k *Kernel) Truth(release linux.Release, c *claim.Claim) (claim.Truth, error) {
+func (k *Kernel) Truth(release abi.Release, c *claim.Claim) (claim.Truth, error) {
 	m, err := k.Model(c.Tags()...)
 	return claim.Truth{Linux: release, Model: m, OnlyTypes: true}, err
 }

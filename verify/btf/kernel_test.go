@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/btf"
 	"github.com/zuffd/uffd/verify/claim"
@@ -120,7 +121,7 @@ func TestRunningKernel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			since, err := linux.Parse(s.since)
+			since, err := abi.ParseRelease(s.since)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,6 @@ import (
 	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/claim"
-	"github.com/zuffd/uffd/verify/linux"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -49,7 +48,7 @@ func Headers(root string, c arch.Arch, said *claim.Claim) (claim.Truth, error) {
 
 // Truth returns what the header, of a release of Linux, means to the compiler:
 // what it defines itself, and, unless part is nil, of a name that it matches.
-func (h Header) Truth(release linux.Release, part *regexp.Regexp) (claim.Truth, error) {
+func (h Header) Truth(release abi.Release, part *regexp.Regexp) (claim.Truth, error) {
 	m, err := h.Describe()
 	if err != nil {
 		return claim.Truth{}, err

@@ -10,7 +10,6 @@ import (
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/claim"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 const root = "../.."
@@ -65,7 +64,7 @@ func TestCompilersAgreeOnHardHeaders(t *testing.T) {
 func agree(t *testing.T, c arch.Arch, sysroot, header string) {
 	t.Helper()
 	m := generate(t, sysroot, c.Go, header)
-	truth, err := cc.Header{Arch: c, Include: []string{sysroot}, Name: header}.Truth(linux.Release{}, nil)
+	truth, err := cc.Header{Arch: c, Include: []string{sysroot}, Name: header}.Truth(abi.Release{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/bindings"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // A Source is a header that files are generated from.
@@ -37,7 +36,7 @@ func (s Source) File(goarch string) string { return fmt.Sprintf("%s_linux_%s.go"
 type Claim struct {
 	Arch    string // GOARCH
 	Source  Source
-	Edition linux.Release  // of the headers that it was made from
+	Edition abi.Release    // of the headers that it was made from
 	Model   *abi.Model     // the generator's
 	File    bindings.Facts // of the generated file, or nil
 	Err     error          // why the file could not be read
@@ -69,7 +68,7 @@ func Load(ctx context.Context, root string) (All, error) {
 		}
 		for goarch, m := range models {
 			c := &Claim{Arch: goarch, Source: source, Model: m}
-			if c.Edition, err = linux.Parse(m.Release); err != nil {
+			if c.Edition, err = abi.ParseRelease(m.Release); err != nil {
 				return nil, fmt.Errorf("headers/linux/version.h: %w", err)
 			}
 			c.File, c.Err = bindings.Load(filepath.Join(root, source.File(goarch)), goarch)
@@ -80,7 +79,7 @@ func Load(ctx context.Context, root string) (All, error) {
 }
 
 // Edition returns the release of Linux that the claims are of.
-func (all All) Edition() linux.Release { return all["amd64"][0].Edition }
+func (all All) Edition() abi.Release { return all["amd64"][0].Edition }
 
 // Models returns the generator's model of a header for each GOARCH. The
 // generator is run: nothing of it is compiled into what judges it. A relative

@@ -61,13 +61,6 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 // a member without one, which is named by its number.
 var unnamed = regexp.MustCompile(`\.\d`)
 
-// symbolOf returns the symbol that a fact is about: "offset of
-// uffdio_poison.mode" is about uffdio_poison.mode.
-func symbolOf(what string) string {
-	_, symbol, _ := strings.Cut(what, " of ")
-	return symbol
-}
-
 // Tags returns the tags of the structs.
 func (c *Claim) Tags() (tags []string) {
 	for _, s := range c.Model.Structs {

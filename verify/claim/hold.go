@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/bindings"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // A Truth is what an oracle knows of one header on one architecture.
 type Truth struct {
-	Linux     linux.Release // that the header, or the kernel, is of
+	Linux     abi.Release // that the header, or the kernel, is of
 	Model     *abi.Model
 	OnlyTypes bool // it knows no constants, no alignments, and only the structs that it was asked for
 }
@@ -61,9 +61,10 @@ func (c *Claim) holdModel(t Truth) (v Verdict) {
 	}
 	for _, what := range slices.Sorted(maps.Keys(claimed)) {
 		v.Compared++
-		f, symbol := claimed[what], symbolOf(what)
+		f := claimed[what]
 		is, there := truth[what]
-		since, err := linux.Parse(f.Since)
+		_, symbol, _ := strings.Cut(what, " of ")
+		since, err := abi.ParseRelease(f.Since)
 		switch {
 		case err != nil:
 			v.wrong("%s is not said to be since any release", symbol)
@@ -100,7 +101,7 @@ func (c *Claim) holdFile(t Truth) (v Verdict) {
 		claimed := bindings.Of(c.Model)
 		maps.DeleteFunc(want, func(what, _ string) bool {
 			_, isClaimed := claimed[what]
-			_, grows := sets[symbolOf(what)]
+			_, grows := sets[strings.TrimPrefix(what, "value of ")]
 			return !isClaimed || grows
 		})
 	}

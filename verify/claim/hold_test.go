@@ -10,7 +10,6 @@ import (
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/bindings"
 	"github.com/zuffd/uffd/verify/claim"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // model makes a header of constants and of one struct of 64-bit fields.
@@ -107,13 +106,13 @@ func TestHold(t *testing.T) {
 				return model(append([]abi.Constant{constant("UFFD_FEATURE_A", 1, "4.3"), constant("UFFD_API_FEATURES", features, "4.3")}, more...), "start", "end")
 			}
 			b := constant("UFFD_FEATURE_B", 2, "6.5")
-			c := &claim.Claim{Edition: linux.Release{Major: 6, Minor: 12}, Model: make(3, b)}
+			c := &claim.Claim{Edition: abi.Release{Major: 6, Minor: 12}, Model: make(3, b)}
 			r := truths{make(1), make(3, b), make(3, b)}
 			tt.tamper(t, c.Model, r)
 			var v claim.Verdict
-			v.Add(c.Hold(claim.Truth{Linux: linux.Release{Major: 6, Minor: 1}, Model: r.old}), "")
+			v.Add(c.Hold(claim.Truth{Linux: abi.Release{Major: 6, Minor: 1}, Model: r.old}), "")
 			v.Add(c.Hold(claim.Truth{Linux: c.Edition, Model: r.edition}), "")
-			v.Add(c.Hold(claim.Truth{Linux: linux.Release{Major: 7}, Model: r.newer}), "")
+			v.Add(c.Hold(claim.Truth{Linux: abi.Release{Major: 7}, Model: r.newer}), "")
 			if v.Compared < 30 {
 				t.Errorf("only %d facts compared", v.Compared)
 			}
@@ -138,7 +137,7 @@ func TestHoldFiles(t *testing.T) {
 				m.Structs[i].Fields = append(slices.Clone(s.Fields), abi.Field{Name: "news", Size: 8, Kind: "uint64"})
 			}
 		}
-		newer := claim.Truth{Linux: linux.Release{Major: 99}, Model: &m}
+		newer := claim.Truth{Linux: abi.Release{Major: 99}, Model: &m}
 		if v := c.Hold(newer); len(v.Wrong) > 0 || (len(v.News) == 1) != (c.Source == claim.Sources[0]) {
 			t.Errorf("%s: wrong %q, news %q", c.Source.Header, v.Wrong, v.News)
 		}

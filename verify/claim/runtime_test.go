@@ -8,22 +8,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zuffd/uffd/internal/abi"
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/verify/claim"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // load returns the claims, and of those for amd64 when each symbol came.
-func load(t *testing.T) (claim.All, map[string]linux.Release) {
+func load(t *testing.T) (claim.All, map[string]abi.Release) {
 	t.Helper()
 	all, err := claim.Load(t.Context(), "../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	symbols := map[string]linux.Release{}
+	symbols := map[string]abi.Release{}
 	for _, c := range all["amd64"] {
 		for what, f := range claim.Facts(c.Model, false) {
-			if release, err := linux.Parse(f.Since); err == nil {
+			if release, err := abi.ParseRelease(f.Since); err == nil {
 				_, symbol, _ := strings.Cut(what, " of ")
 				symbols[symbol] = release
 			}

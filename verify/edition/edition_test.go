@@ -20,7 +20,6 @@ import (
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // root is the main module's directory.
@@ -212,7 +211,7 @@ func compiled(t *testing.T, c arch.Arch, sysroot string) map[string]string {
 	}
 	all := map[string]string{}
 	for _, header := range names {
-		truth, err := cc.Header{Arch: c, Include: []string{sysroot}, Name: header}.Truth(linux.Release{}, nil)
+		truth, err := cc.Header{Arch: c, Include: []string{sysroot}, Name: header}.Truth(abi.Release{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

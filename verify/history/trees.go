@@ -9,11 +9,11 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/claim"
 	"github.com/zuffd/uffd/verify/debian"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // suites are where Debian keeps kernel headers of different releases, and the
@@ -24,7 +24,7 @@ var suites = []struct{ name, release string }{
 
 // A Tree is the kernel headers of one release.
 type Tree struct {
-	Linux   linux.Release
+	Linux   abi.Release
 	Package string // "linux-libc-dev 6.12.117-1"
 	Sysroot string // the include root, as the generator takes it
 }
@@ -33,7 +33,7 @@ type Tree struct {
 // ascending order: out of the cache, or fetched into it. lacks says which suite
 // has not what it is to have: the history shrinks by that.
 func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []string, err error) {
-	seen := map[linux.Release]bool{}
+	seen := map[abi.Release]bool{}
 	for _, suite := range suites {
 		x := debian.Index{Suite: suite.name, Arch: "amd64"}
 		all, err := cache.Packages(ctx, debian.Query{Index: x, Name: headers})
@@ -42,7 +42,7 @@ func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []stri
 		}
 		lack := suite.release != ""
 		for _, p := range all { // newest first
-			release, err := linux.Parse(p.Version)
+			release, err := abi.ParseRelease(p.Version)
 			if err != nil {
 				return nil, nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
 			}
@@ -67,14 +67,14 @@ func Trees(ctx context.Context, cache *debian.Cache) (trees []Tree, lacks []stri
 
 // For returns the headers of one release, for an architecture: before 6.12 a
 // package is for one alone.
-func For(ctx context.Context, cache *debian.Cache, release linux.Release, a arch.Arch) (Tree, error) {
+func For(ctx context.Context, cache *debian.Cache, release abi.Release, a arch.Arch) (Tree, error) {
 	x := debian.Index{Suite: "trixie-backports", Arch: "amd64"}
 	for _, suite := range suites {
 		if suite.release == release.String() {
 			x.Suite = suite.name
 		}
 	}
-	if release.Before(linux.Release{Major: 6, Minor: 12}) {
+	if release.Before(abi.Release{Major: 6, Minor: 12}) {
 		x.Arch = a.Debian
 		all, err := cache.Packages(ctx, debian.Query{Index: x, Name: headers, Version: release.String() + "."})
 		if err != nil {
@@ -95,7 +95,7 @@ func For(ctx context.Context, cache *debian.Cache, release linux.Release, a arch
 var headers = regexp.MustCompile(`^linux-libc-dev$`)
 
 // open returns the headers of a package, whose include root is in sysroot.
-func open(ctx context.Context, cache *debian.Cache, x debian.Index, name *regexp.Regexp, release linux.Release, sysroot string) (Tree, error) {
+func open(ctx context.Context, cache *debian.Cache, x debian.Index, name *regexp.Regexp, release abi.Release, sysroot string) (Tree, error) {
 	e, err := cache.Extract(ctx, debian.Query{Index: x, Name: name, Version: release.String() + "."}, nil)
 	if err != nil {
 		return Tree{}, err

@@ -17,9 +17,9 @@ import (
 	"strings"
 
 	"github.com/zuffd/uffd/headers"
+	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/debian"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // A Kernel is one that can be booted.
@@ -62,7 +62,7 @@ func edition() string {
 	if _, scanErr := fmt.Sscan(after, &code); scanErr != nil {
 		panic(fmt.Sprintf("headers/linux/version.h: no LINUX_VERSION_CODE (%v, %v)", err, scanErr))
 	}
-	return linux.Release{Major: code >> 16, Minor: code >> 8 & 0xff}.String()
+	return abi.Release{Major: code >> 16, Minor: code >> 8 & 0xff}.String()
 }
 
 // Name is what the kernel is chosen and reported by: "arm64/6.12-16k",
@@ -138,8 +138,8 @@ func (k Kernel) image(ctx context.Context, cache *debian.Cache) (Image, error) {
 // nearest returns what takes the kernel's place, out of all suites that have
 // others of its architecture.
 func (k Kernel) nearest(ctx context.Context, cache *debian.Cache) (instead Kernel, ok bool) {
-	wanted, _ := linux.Parse(k.Release)
-	there := map[linux.Release]Kernel{}
+	wanted, _ := abi.ParseRelease(k.Release)
+	there := map[abi.Release]Kernel{}
 	for _, other := range Debian {
 		if other.Arch != k.Arch {
 			continue
@@ -148,13 +148,13 @@ func (k Kernel) nearest(ctx context.Context, cache *debian.Cache) (instead Kerne
 		candidate.Suite, candidate.Release = other.Suite, ""
 		all, _ := cache.Packages(ctx, candidate.query())
 		for _, p := range all {
-			if release, err := linux.Parse(p.Version); err == nil {
+			if release, err := abi.ParseRelease(p.Version); err == nil {
 				candidate.Release = release.String()
 				there[release] = candidate
 			}
 		}
 	}
-	for _, release := range slices.SortedFunc(maps.Keys(there), linux.Release.Compare) {
+	for _, release := range slices.SortedFunc(maps.Keys(there), abi.Release.Compare) {
 		instead, ok = there[release], true
 		if !release.Before(wanted) {
 			break

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // claims are what lies are planted in.
@@ -56,22 +55,22 @@ func (c *claims) ioctl(t *testing.T, name string) *abi.Ioctl {
 // A window is the running kernels that know better: from a release on, until
 // before another, on an architecture; empty for all.
 type window struct {
-	from, before linux.Release
+	from, before abi.Release
 	arch         string
 }
 
-func (w window) has(running linux.Release) bool {
-	return !running.Before(w.from) && (w.before == linux.Release{} || running.Before(w.before)) &&
+func (w window) has(running abi.Release) bool {
+	return !running.Before(w.from) && (w.before == abi.Release{} || running.Before(w.before)) &&
 		(w.arch == "" || w.arch == runtime.GOARCH)
 }
 
 // What the lies need of the running kernel.
 var (
-	v6_1, v7_3 = linux.Release{Major: 6, Minor: 1}, linux.Release{Major: 7, Minor: 3}
+	v6_1, v7_3 = abi.Release{Major: 6, Minor: 1}, abi.Release{Major: 7, Minor: 3}
 	always     = window{}
-	hasPoison  = window{from: linux.Release{Major: 6, Minor: 6}}
-	hasMinor   = window{from: linux.Release{Major: 5, Minor: 13}}
-	hasAsync   = window{from: linux.Release{Major: 6, Minor: 7}}
+	hasPoison  = window{from: abi.Release{Major: 6, Minor: 6}}
+	hasMinor   = window{from: abi.Release{Major: 5, Minor: 13}}
+	hasAsync   = window{from: abi.Release{Major: 6, Minor: 7}}
 	isOlder    = window{from: v6_1, before: v7_3}
 	onAMD64    = window{from: v6_1, before: v7_3, arch: "amd64"} // elsewhere kernels lack features that their release has
 )

@@ -157,7 +157,7 @@ func liveKernel(t *testing.T) (oracle, error) {
 	return o, err
 }
 
-func running(t *testing.T) linux.Release {
+func running(t *testing.T) abi.Release {
 	t.Helper()
 	r, _, err := linux.Running()
 	if err != nil {

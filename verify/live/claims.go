@@ -76,7 +76,7 @@ func refused(errno unix.Errno) error {
 type check struct {
 	constants []abi.Constant
 	structs   map[string]abi.Struct
-	running   linux.Release
+	running   abi.Release
 	fd        int
 	memory    []byte // three pages
 	features  uint64 // that the kernel has
@@ -96,7 +96,7 @@ func (c *check) handshake() {
 	c.features = out["features"].Uint64()
 	c.expectOperations(out, "_UFFDIO_REGISTER", "_UFFDIO_UNREGISTER", "_UFFDIO_API")
 	for _, k := range c.constants {
-		came, err := linux.Parse(k.Since)
+		came, err := abi.ParseRelease(k.Since)
 		if !strings.HasPrefix(k.Name, "UFFD_FEATURE_") || err != nil {
 			continue
 		}

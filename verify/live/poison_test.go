@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/zuffd/uffd"
+	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/linux"
 	"golang.org/x/sys/unix"
 )
@@ -55,9 +56,9 @@ func lacks(t *testing.T, name, release string) {
 
 // mustHave reports whether a kernel must have what a release has brought. On
 // architectures other than amd64 kernels lack some features of their release.
-func mustHave(t *testing.T, release string, running linux.Release, goarch string) bool {
+func mustHave(t *testing.T, release string, running abi.Release, goarch string) bool {
 	t.Helper()
-	came, err := linux.Parse(release)
+	came, err := abi.ParseRelease(release)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func mustHave(t *testing.T, release string, running linux.Release, goarch string
 }
 
 func TestMustHave(t *testing.T) {
-	v6_6 := linux.Release{Major: 6, Minor: 6}
+	v6_6 := abi.Release{Major: 6, Minor: 6}
 	for _, tt := range []struct {
 		name, release, goarch string
 		want                  bool

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/zuffd/uffd/verify/linux"
+	"github.com/zuffd/uffd/internal/abi"
 )
 
 const heading = `<!-- Written by make sweep; do not edit. -->
@@ -66,7 +66,7 @@ func record(path string, all []*outcome) error {
 
 // newestFirst orders "7.3 amd64" before "6.12 386".
 func newestFirst(a, b string) int {
-	older, _ := linux.Parse(a)
-	newer, _ := linux.Parse(b)
+	older, _ := abi.ParseRelease(a)
+	newer, _ := abi.ParseRelease(b)
 	return cmp.Or(newer.Compare(older), strings.Compare(a, b))
 }

@@ -9,11 +9,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zuffd/uffd/internal/abi"
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/cc"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/history"
-	"github.com/zuffd/uffd/verify/linux"
 )
 
 // A tree is the kernel's headers of one release as a compiler sees them, with
@@ -33,7 +33,7 @@ func openTree(ctx context.Context, release string, c arch.Arch) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	of, err := linux.Parse(release)
+	of, err := abi.ParseRelease(release)
 	if err != nil {
 		return nil, err
 	}
