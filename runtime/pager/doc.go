@@ -52,6 +52,9 @@
 //   - UNMAP and REMAP are told after the fact, by the threads that did it. Memory
 //     may have been moved to where other memory was before the UNMAP of that is
 //     read, which then means what was there before.
+//   - A thread can overtake another that has moved memory and has not told of it:
+//     the REMAP of what was moved to where that memory was comes first, and the REMAP
+//     that comes next from there is of what was there before.
 //   - A mremap(2) of no bytes maps shared memory once more, and its REMAP does not
 //     tell how much; MREMAP_DONTUNMAP leaves it where it was. A page that is taken
 //     for new memory there, and filled with zeros, is a page of everybody's file.

@@ -33,7 +33,9 @@ type move struct {
 	when     time.Time
 	segments []segment // before it
 	unmapped []userfaultfd.Range
-	since    []change
+
+	overtaken []overtaken
+	since     []change
 }
 
 // A change is what a message says of the space.
@@ -59,7 +61,7 @@ func (all *moves) begin(m userfaultfd.Remap, s *space) {
 	if len(*all) == maxMoves {
 		*all = slices.Delete(*all, 0, 1)
 	}
-	*all = append(*all, move{Remap: m, when: time.Now(), segments: slices.Clone(s.segments), unmapped: slices.Clone(s.unmapped)})
+	*all = append(*all, move{Remap: m, when: time.Now(), segments: slices.Clone(s.segments), unmapped: slices.Clone(s.unmapped), overtaken: slices.Clone(s.overtaken)})
 }
 
 // note adds a change to what came since.
@@ -118,7 +120,7 @@ func (s *space) unshrink(r userfaultfd.Range) bool {
 	}
 	s.redone++
 	m := s.moves[i]
-	s.segments, s.unmapped, s.moves = m.segments, m.unmapped, s.moves[:i]
+	s.segments, s.unmapped, s.overtaken, s.moves = m.segments, m.unmapped, m.overtaken, s.moves[:i]
 	for k := range s.moves {
 		// These have been told of it, and of what came since.
 		n := len(s.moves[k].since)

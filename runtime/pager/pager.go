@@ -238,6 +238,7 @@ func newPager(f *userfaultfd.File, cfg Config) (*Pager, error) {
 		msgs: make([]userfaultfd.Msg, 64),
 	}
 	p.space.exact = p.kernel >= tellsLengths
+	p.space.follows = p.kernel >= countsEvents && f.Features()&userfaultfd.FeatureEventUnmap != 0
 	if err := p.cfg.check(f); err != nil {
 		return nil, err
 	}

@@ -80,6 +80,7 @@ type backing struct {
 	refetch  bool
 	huge     bool     // hugetlb: there is no ZEROPAGE
 	vacant   bool     // memory was moved away from here: zeros, whose states nobody keeps
+	strange  bool     // nobody knows what is here: see space.strange
 	left     *backing // shared memory was moved away from here: this is still there, and has all of it
 	states   states
 	recorder *Recorder
@@ -104,7 +105,7 @@ func newBacking(n int, r *Region, c *content) *backing {
 
 // leave returns what is where b was moved away from.
 func (b *backing) leave() *backing {
-	if !b.shared || b.vacant {
+	if !b.strange && (!b.shared || b.vacant) {
 		return &backing{region: -1, pageSize: b.pageSize, huge: b.huge, vacant: true}
 	}
 	left := *b
@@ -121,7 +122,7 @@ func (b *backing) moved() *backing {
 }
 
 // isLeft reports whether memory was moved away from where b is.
-func (b *backing) isLeft() bool { return b.vacant || b.left != nil }
+func (b *backing) isLeft() bool { return b.vacant && !b.strange || b.left != nil }
 
 // offset returns where in the source a page is.
 func (b *backing) offset(page int) int64 { return b.base + int64(page)*int64(b.pageSize) }

@@ -167,7 +167,7 @@ func (p *Pager) tick() {
 // isPending reports whether there is something to look at again without a message.
 func (p *Pager) isPending() bool {
 	return len(p.later) > 0 || p.unread || len(p.space.shares) > 0 || len(p.unborn) > 0 ||
-		len(p.space.moves) > 0 && p.kernel >= countsEvents
+		p.isOwed()
 }
 
 // step is called when there may be messages. It returns true for the loop to
@@ -227,8 +227,8 @@ func (p *Pager) endRead() {
 // drain reads until there is no message, applies events, and puts faults aside.
 func (p *Pager) drain() (n int) {
 	p.unread = false
-	if len(p.space.moves) > 0 && p.kernel >= countsEvents && !p.owesEvents() {
-		p.space.moves = nil // and no UNMAP comes
+	if p.isOwed() && !p.owesEvents() {
+		p.space.settle()
 	}
 	// Of a fork, what the read has not got may still be there: it takes a
 	// descriptor that was not to be had.

@@ -101,11 +101,32 @@ func (s *space) addStrange(b *backing, start, end uint64) {
 	if len(s.strange) == maxStrange {
 		s.strange = slices.Delete(s.strange, 0, 1)
 	}
-	s.strange = append(s.strange, segment{start, end, &backing{region: -1, pageSize: b.pageSize, huge: b.huge, vacant: true}, 0})
+	s.strange = append(s.strange, segment{start, end, &backing{region: -1, pageSize: b.pageSize, huge: b.huge, vacant: true, strange: true}, 0})
+}
+
+// cutStrange removes what nobody knows in r, and returns it.
+func (s *space) cutStrange(r userfaultfd.Range) (gone []segment) {
+	start, end := bounds(r)
+	var left []segment
+	for _, x := range s.strange {
+		switch {
+		case x.end <= start || end <= x.start:
+			left = append(left, x)
+			continue
+		case x.start < start:
+			left = append(left, segment{x.start, start, x.b, 0})
+		}
+		if end < x.end {
+			left = append(left, segment{end, x.end, x.b, 0})
+		}
+		gone = append(gone, segment{max(x.start, start), min(x.end, end), x.b, 0})
+	}
+	s.strange = left
+	return gone
 }
 
 // maxStrange bounds what is remembered of that.
-const maxStrange = 64
+const maxStrange = 256
 
 // isStrange reports whether addr, which is in no region, may be a page of a file that
 // is, and so must not be made zeros.

@@ -151,7 +151,12 @@ func TestAMappingThatIsSplitBeforeItsLengthIsKnown(t *testing.T) {
 // serveBy gives a command, and serves until it is done, by a pager that does not serve.
 func (s *served) serveBy(p *Pager, command string) string {
 	s.t.Helper()
-	done := s.begin("%s", command)
+	return s.resultBy(p, s.begin("%s", command), command)
+}
+
+// resultBy serves until a command is done, by a pager that does not serve.
+func (s *served) resultBy(p *Pager, done <-chan string, what string) string {
+	s.t.Helper()
 	for end := time.Now().Add(deadline); time.Now().Before(end); {
 		p.round()
 		select {
@@ -160,7 +165,7 @@ func (s *served) serveBy(p *Pager, command string) string {
 		case <-time.After(100 * time.Microsecond):
 		}
 	}
-	s.t.Fatalf("%s: no answer", command)
+	s.t.Fatalf("%s: no answer", what)
 	return ""
 }
 

@@ -16,9 +16,12 @@ type space struct {
 	// which is no longer there.
 	unmapped []userfaultfd.Range
 
-	moves  moves
-	redone int  // how many moves one message has had done again
-	exact  bool // REMAP tells how long the memory is that has moved: no move is kept
+	moves   moves
+	redone  int  // how many moves one message has had done again
+	exact   bool // REMAP tells how long the memory is that has moved: no move is kept
+	follows bool // UNMAPs come, and it is known when none is to come any more
+
+	overtaken []overtaken
 
 	shares  []uint64  // where memory is mapped once more, and how much of it is not known yet
 	strange []segment // what follows such memory
@@ -136,51 +139,58 @@ func (s *space) unmap(r userfaultfd.Range) {
 	}
 	s.moves.note(change{kind: userfaultfd.EventUnmap, r: r})
 	s.moves.settle(r)
+	defer s.tellOvertaken(r)
 	start, end := bounds(r)
-	s.strange = slices.DeleteFunc(s.strange, func(x segment) bool { return start <= x.start && x.end <= end })
 	s.assume(r, true)
 	var later []userfaultfd.Range // what is still to come
+	left := []userfaultfd.Range{{Start: start, Len: end - start}}
 	for _, u := range s.unmapped {
-		uStart, uEnd := bounds(u)
-		if uEnd <= start || end <= uStart {
-			later = append(later, u)
-			continue
+		stale, fresh := split(left, u)
+		left = fresh
+		for _, part := range stale {
+			s.dropVacant(part)
 		}
-		if uStart < start {
-			later = append(later, userfaultfd.Range{Start: uStart, Len: start - uStart})
-		}
-		if end < uEnd {
-			later = append(later, userfaultfd.Range{Start: end, Len: uEnd - end})
-		}
+		_, more := split([]userfaultfd.Range{u}, stale...)
+		later = append(later, more...)
 	}
-	old := s.unmapped
 	s.unmapped = later
-	for start < end {
-		next := end
-		stale := false
-		for _, u := range old {
-			switch uStart, uEnd := bounds(u); {
-			case uStart <= start && start < uEnd:
-				stale, next = true, min(next, uEnd)
-			case start < uStart:
-				next = min(next, uStart)
+	for _, part := range left {
+		s.cut(part)
+		s.cutStrange(part)
+	}
+}
+
+// split returns what of ranges is in any of others, which are apart, and what is not.
+func split(ranges []userfaultfd.Range, others ...userfaultfd.Range) (in, out []userfaultfd.Range) {
+	out = ranges
+	for _, other := range others {
+		start, end := bounds(other)
+		var rest []userfaultfd.Range
+		for _, r := range out {
+			from, to := bounds(r)
+			first, last := max(from, start), min(to, end)
+			if first >= last {
+				rest = append(rest, r)
+				continue
+			}
+			in = append(in, userfaultfd.Range{Start: first, Len: last - first})
+			if from < first {
+				rest = append(rest, userfaultfd.Range{Start: from, Len: first - from})
+			}
+			if last < to {
+				rest = append(rest, userfaultfd.Range{Start: last, Len: to - last})
 			}
 		}
-		part := userfaultfd.Range{Start: start, Len: next - start}
-		if stale {
-			s.dropVacant(part)
-		} else {
-			s.cut(part)
-		}
-		start = next
+		out = rest
 	}
+	return in, out
 }
 
 // dropVacant removes what is vacant in r.
 func (s *space) dropVacant(r userfaultfd.Range) {
-	for _, seg := range s.cut(r) {
+	for _, seg := range append(s.cut(r), s.cutStrange(r)...) {
 		if !seg.b.isLeft() {
-			s.insert(seg)
+			s.put(seg)
 		}
 	}
 }
@@ -198,29 +208,71 @@ func (s *space) move(m userfaultfd.Remap) {
 	if !s.exact {
 		s.moves.begin(m, s)
 	}
-	s.assume(userfaultfd.Range{Start: m.From, Len: m.Len}, true)
-	moved := s.cut(userfaultfd.Range{Start: m.From, Len: m.Len})
-	s.displace(userfaultfd.Range{Start: m.To, Len: m.Len})
+	from, to := userfaultfd.Range{Start: m.From, Len: m.Len}, userfaultfd.Range{Start: m.To, Len: m.Len}
+	s.assume(from, true)
+	moved, doubtful := s.takeOvertaken(from)
+	if doubtful != nil {
+		s.displace(to)
+		s.estrange(from, doubtful)
+		s.estrange(to, doubtful)
+		s.expectUnmap(from)
+		return
+	}
+	var stays []segment
+	for _, seg := range moved {
+		stays = append(stays, s.cut(rangeOf(seg))...)
+		stays = append(stays, s.cutStrange(rangeOf(seg))...)
+	}
+	// Of what was overtaken an UNMAP is expected already.
+	_, rest := split([]userfaultfd.Range{from}, rangesOf(moved)...)
+	for _, r := range rest {
+		s.expectUnmap(r)
+	}
+	moved = append(moved, s.cut(from)...)
+	moved = append(moved, s.cutStrange(from)...)
+	for _, seg := range stays {
+		s.put(seg)
+	}
+	s.displace(to)
 	for _, seg := range moved {
 		if to := seg.start - m.From + m.To; to >= m.To && to+(seg.end-seg.start) > to {
-			s.insert(segment{to, to + (seg.end - seg.start), seg.b.moved(), seg.page})
+			s.put(segment{to, to + (seg.end - seg.start), seg.b.moved(), seg.page})
 		}
 	}
-	s.expectUnmap(userfaultfd.Range{Start: m.From, Len: m.Len})
 	s.vacate(moved)
 }
 
-// displace removes what is in r, of which an UNMAP is still to come.
+// put adds a segment, of what nobody knows too.
+func (s *space) put(seg segment) {
+	if seg.b.strange {
+		s.addStrange(seg.b, seg.start, seg.end)
+	} else {
+		s.insert(seg)
+	}
+}
+
+// displace removes what is in r, of which a message is still to come.
 func (s *space) displace(r userfaultfd.Range) {
 	for _, seg := range s.cut(r) {
 		if !seg.b.isLeft() {
-			s.expectUnmap(userfaultfd.Range{Start: seg.start, Len: seg.end - seg.start})
+			s.expectUnmap(rangeOf(seg))
+			s.overtake(seg)
+			continue
 		}
+		// That of its move is expected, or was found not to come.
+		_, rest := split([]userfaultfd.Range{rangeOf(seg)}, s.unmapped...)
+		for _, r := range rest {
+			s.expectUnmap(r)
+		}
+	}
+	for _, seg := range s.cutStrange(r) {
+		s.overtake(seg) // if it is there
 	}
 }
 
 // maxUnmapped bounds what is remembered of UNMAPs that never come, because the
-// memory was moved by MREMAP_DONTUNMAP, or the feature was not asked for.
+// memory was moved by MREMAP_DONTUNMAP, or the feature was not asked for, where it is
+// not known when none is to come any more.
 const maxUnmapped = 256
 
 func (s *space) expectUnmap(r userfaultfd.Range) {
@@ -231,10 +283,14 @@ func (s *space) expectUnmap(r userfaultfd.Range) {
 }
 
 // vacate leaves zeros where segments were, and nothing is now; shared memory is
-// still what it was.
+// still what it was, and so may be what nobody knows.
 func (s *space) vacate(segments []segment) {
 	for _, seg := range segments {
 		seg.b = seg.b.leave()
+		if seg.b.strange {
+			s.strange = append(s.strange, seg)
+			continue
+		}
 		for seg.start < seg.end {
 			i := s.search(seg.start)
 			free := seg.end

@@ -14,7 +14,7 @@ import (
 // A model of a space: what every page maps, one by one.
 type model struct {
 	pages    map[uint64]modelPage // by address
-	unmapped map[uint64]bool      // of which an UNMAP is to come
+	unmapped map[uint64]int       // of which so many UNMAPs are to come
 }
 
 type modelPage struct {
@@ -26,8 +26,8 @@ const modelSize = 4096
 
 func (m *model) unmap(r userfaultfd.Range) {
 	for at := r.Start; at < r.End(); at += modelSize {
-		if m.unmapped[at] {
-			delete(m.unmapped, at)
+		if m.unmapped[at] > 0 {
+			m.unmapped[at]--
 			if p, ok := m.pages[at]; ok && p.b.vacant {
 				delete(m.pages, at)
 			}
@@ -47,8 +47,8 @@ func (m *model) move(x userfaultfd.Remap) {
 	}
 	for off := uint64(0); off < x.Len; off += modelSize {
 		if p, ok := m.pages[x.To+off]; ok {
-			if !p.b.vacant {
-				m.unmapped[x.To+off] = true
+			if !p.b.vacant || m.unmapped[x.To+off] == 0 {
+				m.unmapped[x.To+off]++
 			}
 			delete(m.pages, x.To+off)
 		}
@@ -57,7 +57,7 @@ func (m *model) move(x userfaultfd.Remap) {
 		m.pages[x.To+off] = p
 	}
 	for off := uint64(0); off < x.Len; off += modelSize {
-		m.unmapped[x.From+off] = true
+		m.unmapped[x.From+off]++
 		if _, there := m.pages[x.From+off]; !there {
 			if _, was := moved[off]; was {
 				m.pages[x.From+off] = modelPage{&backing{vacant: true}, 0}
@@ -96,7 +96,7 @@ func (m *model) check(t *testing.T, s *space) {
 func TestSpaceFollowsWhatAModelDoes(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 2))
-		s, m := new(space), &model{make(map[uint64]modelPage), make(map[uint64]bool)}
+		s, m := new(space), &model{make(map[uint64]modelPage), make(map[uint64]int)}
 		for i := range 4 {
 			b := &backing{pageSize: modelSize, region: i, states: newStates(16)}
 			start := uint64(1<<20 + i*16*modelSize)
@@ -204,6 +204,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add(append(message(userfaultfd.EventRemap, 1<<20, 1<<21, 0), message(userfaultfd.EventUnmap, 1<<21, 1<<21+4096, 0)...))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		p := &Pager{systemPage: 4096, file: new(userfaultfd.File)}
+		p.space.follows = true
 		var first *backing
 		for i := range 3 {
 			b := newBacking(i, &Region{Range: userfaultfd.Range{Len: 1 << 20}, PageSize: []int{4096, 4096, 1 << 20}[i], Shared: i == 1}, nil)

@@ -29,7 +29,7 @@ func OnThread(call func() error) (done <-chan error, tid int) {
 }
 
 // Eventually waits for a condition.
-func Eventually(t *testing.T, what string, condition func() bool) {
+func Eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(Deadline); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
