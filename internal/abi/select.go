@@ -8,7 +8,8 @@ import (
 )
 
 // Only returns the part of the model whose constants, and structs by their
-// outermost tag, have a name that match accepts.
+// outermost tag, have a name that match accepts, and the enums of which a
+// constant is in it.
 func (m *Model) Only(match func(name string) bool) *Model {
 	part := *m
 	part.Constants = slices.DeleteFunc(slices.Clone(m.Constants), func(c Constant) bool { return !match(c.Name) })
@@ -17,6 +18,7 @@ func (m *Model) Only(match func(name string) bool) *Model {
 		tag, _, _ := strings.Cut(s.Name, ".")
 		return !match(tag)
 	})
+	part.Enums = slices.DeleteFunc(slices.Clone(m.Enums), func(e Enum) bool { return !slices.ContainsFunc(e.Constants, match) })
 	return &part
 }
 

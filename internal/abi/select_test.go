@@ -27,9 +27,10 @@ func TestOnly(t *testing.T) {
 		Constants: []Constant{{Name: "A_ONE"}, {Name: "B_ONE"}},
 		Ioctls:    []Ioctl{{Name: "B_ONE"}, {Name: "A_ONE"}},
 		Structs:   []Struct{{Name: "a_s.inner"}, {Name: "a_s"}, {Name: "b_s.a_inner"}},
+		Enums:     []Enum{{Name: "a_e", Constants: []string{"B_ONE"}}, {Constants: []string{"B_TWO", "A_ONE"}}},
 	}
 	part := m.Only(func(name string) bool { return strings.HasPrefix(strings.ToLower(name), "a_") })
-	if len(part.Constants) != 1 || len(part.Ioctls) != 1 || len(part.Structs) != 2 || part.Ioctls[0].Name != "A_ONE" {
+	if len(part.Constants) != 1 || len(part.Ioctls) != 1 || len(part.Structs) != 2 || part.Ioctls[0].Name != "A_ONE" || len(part.Enums) != 1 || part.Enums[0].Name != "" {
 		t.Errorf("got %+v", part)
 	}
 	if len(m.Constants) != 2 || m.Constants[1].Name != "B_ONE" {

@@ -57,9 +57,6 @@ func (h Header) Truth(release abi.Release, part *regexp.Regexp) (claim.Truth, er
 	if part != nil {
 		m = m.Only(part.MatchString)
 	}
-	m.Enums = slices.DeleteFunc(m.Enums, func(e abi.Enum) bool {
-		return !slices.ContainsFunc(m.Constants, func(c abi.Constant) bool { return c.Name == e.Constants[0] })
-	})
 	return claim.Truth{Linux: release, Model: m}, nil
 }
 

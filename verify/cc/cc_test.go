@@ -3,7 +3,6 @@ package cc_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/zuffd/uffd/internal/abi"
@@ -84,9 +83,6 @@ func agree(t *testing.T, c arch.Arch, sysroot, header string) {
 func plain(m *abi.Model) {
 	for i := range m.Constants {
 		m.Constants[i].Since = "0.0"
-	}
-	for i := range m.Ioctls {
-		m.Ioctls[i].Struct = strings.ReplaceAll(m.Ioctls[i].Struct, " ", "")
 	}
 	for i := range m.Structs {
 		s := &m.Structs[i]

@@ -4,18 +4,18 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
+	"github.com/zuffd/uffd/verify/claim"
 )
 
 // Describe returns what the header means to the compiler: each macro of the
-// file itself that has an integer value, as an ioctl too if it is written as
-// one, each enumerator, and each struct, union and enum with those inside it.
-// Of a type that another file defines, File says which. Nothing is asked by
+// file itself that has an integer value, as an ioctl too if it encodes one, each
+// of its enums and enumerators, and each struct and union with those inside it.
+// Of a struct that another file defines, File says which. Nothing is asked by
 // name, so that nothing is missed.
 func (h Header) Describe() (*abi.Model, error) {
-	macros, bodies, err := h.macros()
+	macros, err := h.macros()
 	if err != nil {
 		return nil, err
 	}
@@ -29,120 +29,83 @@ func (h Header) Describe() (*abi.Model, error) {
 	}
 	m := &abi.Model{Arch: h.Go, Header: h.Name, Structs: t.structs, Enums: t.enums}
 	var q questions
-	q.alignments(m.Structs)
-	q.signs(m.Enums)
-	constants := map[string]*constant{}
-	names := slices.Concat(macros, t.enumerators)
-	for _, name := range names {
-		if constants[name] == nil && !strings.ContainsAny(strings.ReplaceAll(bodies[name], "';'", ""), "{};") {
-			constants[name] = q.constant(name)
-		}
-	}
-	ioctls := q.ioctls(macros, bodies)
-	if err := h.answer(q); err != nil {
+	ioctls, err := h.ioctls(&q, macros)
+	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if c := constants[name]; c != nil && c.known && c.class == integerClass {
-			m.Constants = append(m.Constants, abi.Constant{Name: name, Value: c.value})
+	// A macro of an enumerator's name is what the name means.
+	enumerators := slices.DeleteFunc(t.enumerators, func(name string) bool { return slices.Contains(macros, name) })
+	for _, name := range slices.Concat(macros, enumerators) {
+		q.integer(name, func(value abi.Int) {
+			m.Constants = append(m.Constants, abi.Constant{Name: name, Value: value})
 			if i := ioctls[name]; i != nil {
 				m.Ioctls = append(m.Ioctls, *i)
 			}
-		}
-		delete(constants, name)
+		})
 	}
-	return m, nil
-}
-
-// A constant is what becomes known of a name.
-type constant struct {
-	class uint64 // of types; see integerClass
-	known bool   // it is a constant expression
-	value abi.Int
+	for i, value := range t.values { // DWARF tells no alignments
+		if !claim.Unnamed.MatchString(m.Structs[i].Name) {
+			q.ask("_Alignof(__typeof__("+value+"))", func(v uint64) { m.Structs[i].Align = int64(v) })
+		}
+	}
+	for i, e := range m.Enums {
+		ctype := "enum " + e.Name
+		if e.Typedef {
+			ctype = e.Name
+		}
+		q.ask("(("+ctype+")-1) < 0", func(v uint64) { m.Enums[i].Signed = v == 1 })
+	}
+	return m, h.answer(q)
 }
 
 // integerClass is what __builtin_classify_type says of an integer; strings,
 // floats and pointers are others.
 const integerClass = 1
 
-// constant asks whether a name is an integer, and for its value.
-func (q *questions) constant(name string) *constant {
-	c := new(constant)
-	q.ask("__builtin_classify_type("+name+")", func(v uint64) { c.class = v })
-	q.ask(name, func(v uint64) { c.known, c.value = true, abi.Unsigned(v) })
-	q.ask("("+name+") < 0", func(v uint64) {
-		if v == 1 {
-			c.value = abi.Signed(int64(c.value.Uint64()))
+// integer asks for the value of a name, if it is an integer constant.
+func (q *questions) integer(name string, take func(value abi.Int)) {
+	var class, value uint64
+	q.ask("__builtin_classify_type("+name+")", func(v uint64) { class = v })
+	q.ask(name, func(v uint64) { value = v })
+	q.ask("("+name+") < 0", func(negative uint64) {
+		if class == integerClass && negative == 1 {
+			take(abi.Signed(int64(value)))
+		} else if class == integerClass {
+			take(abi.Unsigned(value))
 		}
 	})
-	return c
 }
 
-// encoding matches the text of a macro that encodes an ioctl.
-var encoding = regexp.MustCompile(`^_IO(|R|W|WR)\(([^,]+),([^,]+)(?:,([^,]+))?\)$`)
+var (
+	// operands matches a macro that stands for _IOC, as ioctls defines it, and
+	// nothing else.
+	operands = regexp.MustCompile(`(?m)^"(\w+)" \(*@([^@]+)@([^@]+)@([^@]+)@([^@]+)@\)*$`)
 
-// ioctls asks about those of the macros that are written as an ioctl, or as
-// another's name that is.
-func (q *questions) ioctls(names []string, bodies map[string]string) map[string]*abi.Ioctl {
+	// argument matches the size of a type.
+	argument = regexp.MustCompile(`^\(*sizeof ?\(+(?:struct |union )?(.+?)\)+$`)
+)
+
+// ioctls asks for the operands of _IOC of those of the macros that stand for it,
+// by whichever others.
+func (h Header) ioctls(q *questions, macros []string) (map[string]*abi.Ioctl, error) {
+	source := "#undef _IOC\n#define _IOC(dir, type, nr, size) @dir@type@nr@size@\n"
+	for _, name := range macros {
+		source += fmt.Sprintf("%q %s\n", name, name)
+	}
+	out, err := h.run(source, "-E", "-P")
 	all := map[string]*abi.Ioctl{}
-	for _, name := range names {
-		body := bodies[name]
-		for range bodies {
-			if other, ok := bodies[body]; ok {
-				body = other
-			}
-		}
-		match := encoding.FindStringSubmatch(body)
-		if match == nil {
-			continue
-		}
-		i := &abi.Ioctl{Name: name, Dir: map[string]string{"": "none", "R": "r", "W": "w", "WR": "rw"}[match[1]]}
-		all[name] = i
-		q.ask(match[2], func(v uint64) { i.Type = int64(v) })
-		q.ask(match[3], func(v uint64) { i.Nr = int64(v) })
-		if match[4] != "" {
-			i.Struct = strings.TrimPrefix(strings.TrimSpace(match[4]), "struct ")
-			q.ask("sizeof("+match[4]+")", func(v uint64) { i.Size = int64(v) })
+	for _, m := range operands.FindAllStringSubmatch(string(out), -1) {
+		i := &abi.Ioctl{Name: m[1]}
+		all[i.Name] = i
+		q.ask(fmt.Sprintf("!!(%s & _IOC_READ) + 2 * !!(%[1]s & _IOC_WRITE)", "("+m[2]+")"), func(v uint64) {
+			i.Dir = []string{"none", "r", "w", "rw"}[v]
+		})
+		q.ask(m[3], func(v uint64) { i.Type = int64(v) })
+		q.ask(m[4], func(v uint64) { i.Nr = int64(v) })
+		q.ask(m[5], func(v uint64) { i.Size = int64(v) })
+		if of := argument.FindStringSubmatch(m[5]); of != nil {
+			i.Struct = of[1]
 		}
 	}
-	return all
-}
-
-// alignments asks for what DWARF does not tell, of types that C can name: the
-// way to others leads through a member without a name. A type stands after
-// those that it holds.
-func (q *questions) alignments(all []abi.Struct) {
-	values := map[string]string{} // of each type, as C gets at them
-	for i, s := range slices.Backward(all) {
-		switch {
-		case strings.Contains(s.Name, "."):
-		case s.Typedef:
-			values[s.Name] = fmt.Sprintf("(*(%s *)0)", s.Name)
-		case s.Union:
-			values[s.Name] = fmt.Sprintf("(*(union %s *)0)", s.Name)
-		default:
-			values[s.Name] = fmt.Sprintf("(*(struct %s *)0)", s.Name)
-		}
-		value := values[s.Name]
-		if value == "" {
-			continue
-		}
-		q.ask("_Alignof(__typeof__("+value+"))", func(v uint64) { all[i].Align = int64(v) })
-		for _, f := range s.Fields {
-			if _, inner, ok := strings.Cut(f.Kind, " "); ok && strings.Contains(inner, ".") && f.Name != "" {
-				values[inner] = value + "." + f.Name + strings.Repeat("[0]", strings.Count(f.Kind, "["))
-			}
-		}
-	}
-}
-
-// signs asks which enums are stored as signed integers.
-func (q *questions) signs(all []abi.Enum) {
-	for i, e := range all {
-		ctype := "enum " + e.Name
-		if e.Typedef {
-			ctype = e.Name
-		}
-		q.ask("(("+ctype+")-1) < 0", func(v uint64) { all[i].Signed = v == 1 })
-	}
+	return all, err
 }

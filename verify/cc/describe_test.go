@@ -26,6 +26,12 @@ struct argument { int a, b; };
 #define WRITE _IOW('x', 3, int)
 #define BOTH _IOWR('x', \
 	4, struct argument)
+#define ALIAS BOTH
+#define WRAP(nr, type) _IOR('w', nr, type)
+#define WRAPPED (WRAP(5, unsigned int [2]))
+#define BARE _IOC(_IOC_WRITE, 'x', 6, 7)
+#define PART (NONE & 0xff)
+#define SUM (NONE + _IO('x', 2))
 `
 
 func TestDescribe(t *testing.T) {
@@ -52,6 +58,9 @@ func TestDescribe(t *testing.T) {
 			{Name: "READ", Dir: "r", Type: 'x', Nr: 2, Size: 8, Struct: "argument"},
 			{Name: "WRITE", Dir: "w", Type: 'x', Nr: 3, Size: 4, Struct: "int"},
 			{Name: "BOTH", Dir: "rw", Type: 'x', Nr: 4, Size: 8, Struct: "argument"},
+			{Name: "ALIAS", Dir: "rw", Type: 'x', Nr: 4, Size: 8, Struct: "argument"},
+			{Name: "WRAPPED", Dir: "r", Type: 'w', Nr: 5, Size: 8, Struct: "unsigned int [2]"},
+			{Name: "BARE", Dir: "w", Type: 'x', Nr: 6, Size: 7},
 		}
 		if !slices.Equal(m.Ioctls, ioctls) {
 			t.Errorf("ioctls %+v, want %+v", m.Ioctls, ioctls)

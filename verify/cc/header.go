@@ -3,6 +3,7 @@ package cc
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -26,17 +27,6 @@ type Header struct {
 func (h Header) Refused() error {
 	_, err := h.run("", "-fsyntax-only")
 	return err
-}
-
-// Holds reports which of C integer constant expressions are true after the
-// header.
-func (h Header) Holds(expressions []string) ([]bool, error) {
-	hold := make([]bool, len(expressions))
-	var q questions
-	for i, e := range expressions {
-		q.ask(e, func(v uint64) { hold[i] = v != 0 })
-	}
-	return hold, h.answer(q)
 }
 
 // run runs the compiler on the header and a source after it. Kernel headers use
@@ -103,9 +93,9 @@ var badLine = regexp.MustCompile(`(?m)^` + probe + `:(\d+):\d+: error`)
 // compiler accepts their values, converted to 64 bits. A line that it reports
 // an error for is left out in the next attempt.
 func (h Header) answer(asked questions) error {
-	for {
+	for len(asked) > 0 {
 		var source strings.Builder
-		fmt.Fprintf(&source, "__attribute__((section(%q), used)) unsigned long long uffd_values[] = { 0,\n#line 1 %q\n", section, probe)
+		fmt.Fprintf(&source, "__attribute__((section(%q), used)) unsigned long long uffd_values[] = {\n#line 1 %q\n", section, probe)
 		for _, q := range asked {
 			fmt.Fprintf(&source, "(unsigned long long)(%s),\n", q.expression)
 		}
@@ -125,6 +115,7 @@ func (h Header) answer(asked questions) error {
 		line := -1
 		asked = slices.DeleteFunc(asked, func(question) bool { line++; return bad[line] })
 	}
+	return nil
 }
 
 // read gives the questions of an object file their values.
@@ -133,41 +124,39 @@ func (q questions) read(object *elf.File) error {
 	if s == nil {
 		return errors.New("the object file has no values")
 	}
-	values, err := s.Data()
-	if err != nil || len(values) != 8*(1+len(q)) {
-		return fmt.Errorf("%d bytes of answers to %d questions (%v)", len(values), len(q), err)
+	values := make([]uint64, len(q))
+	if err := binary.Read(s.Open(), object.ByteOrder, values); err != nil {
+		return fmt.Errorf("the values in the object file: %w", err)
 	}
-	for i := range q {
-		q[i].take(object.ByteOrder.Uint64(values[8*(1+i):]))
+	for i, v := range values {
+		q[i].take(v)
 	}
 	return nil
 }
 
 var (
 	lineMarker = regexp.MustCompile(`^# \d+ "(.*)"`)
-	directive  = regexp.MustCompile(`^#(define|undef) (\w+)(.*)`)
+	directive  = regexp.MustCompile(`^#(?:define|undef) (\w+)(?: +(\S.*))?`) // with what a macro without parameters stands for
 )
 
 // macros returns the names of the macros without parameters that the header
-// itself defines last and that stand for something, in its order, each as often
-// as it is defined, and their text.
-func (h Header) macros() (names []string, bodies map[string]string, err error) {
+// itself defines last and that stand for an expression, if for anything, in its
+// order.
+func (h Header) macros() (names []string, err error) {
 	out, err := h.run("", "-E", "-dD")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	bodies = map[string]string{}
-	inside, path := false, h.path()
+	inside, path, own := false, h.path(), map[string]bool{}
 	for line := range strings.Lines(string(out)) {
 		if m := lineMarker.FindStringSubmatch(line); m != nil {
 			inside = m[1] == path
 		} else if m := directive.FindStringSubmatch(line); m != nil {
-			delete(bodies, m[2])
-			if m[1] == "define" && inside && !strings.HasPrefix(m[3], "(") {
-				names, bodies[m[2]] = append(names, m[2]), strings.TrimSpace(m[3])
+			if _, again := own[m[1]]; !again {
+				names = append(names, m[1])
 			}
+			own[m[1]] = inside && m[2] != "" && !strings.ContainsAny(strings.ReplaceAll(m[2], "';'", ""), "{};")
 		}
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return bodies[name] == "" })
-	return names, bodies, nil
+	return slices.DeleteFunc(names, func(name string) bool { return !own[name] }), nil
 }

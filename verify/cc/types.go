@@ -10,18 +10,16 @@ import (
 	"github.com/zuffd/uffd/internal/abi"
 )
 
-// types are the structs, unions and enums that an object file's debugging
-// information tells of.
+// types are what an object file's debugging information tells: the structs and
+// unions of all files, and the enums of the header itself.
 type types struct {
-	data        *dwarf.Data
-	dir         string // that the compiler was run in
-	files       []*dwarf.LineFile
-	path        string // of the header: what others define has their path
-	seen        map[string]bool
-	paths       map[*dwarf.StructType]string // of those without a name, by which they are known
+	files       map[any]string // by their numbers; "" for the header itself
+	file        string         // that has what is being added
 	structs     []abi.Struct
+	values      []string // a C expression for one of each struct, unless it is claim.Unnamed
 	enums       []abi.Enum
-	enumerators []string // of the header's own
+	enumerators []string
+	paths       map[*dwarf.StructType]string // of those without a name, by which they are known
 }
 
 // readTypes reads the types of the header at path, and of those that it
@@ -31,7 +29,7 @@ func readTypes(object *elf.File, path string) (*types, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &types{data: d, path: path, seen: map[string]bool{}, paths: map[*dwarf.StructType]string{}}
+	t := &types{files: map[any]string{}, paths: map[*dwarf.StructType]string{}}
 	for r := d.Reader(); ; {
 		e, err := r.Next()
 		if err != nil || e == nil {
@@ -43,124 +41,96 @@ func readTypes(object *elf.File, path string) (*types, error) {
 			if err != nil || lines == nil {
 				return nil, fmt.Errorf("no table of files: %v", err)
 			}
-			t.files = lines.Files()
-			t.dir, _ = e.Val(dwarf.AttrCompDir).(string)
-			continue
+			dir, _ := e.Val(dwarf.AttrCompDir).(string)
+			for i, f := range lines.Files() {
+				// Clang tells the path of what is below its directory from there.
+				if f != nil && f.Name != path && filepath.Join(dir, f.Name) != path {
+					t.files[int64(i)] = f.Name
+				}
+			}
 		case dwarf.TagStructType, dwarf.TagUnionType, dwarf.TagEnumerationType, dwarf.TagTypedef:
-			if err := t.entry(e); err != nil {
+			is, err := d.Type(e.Offset)
+			if err != nil {
 				return nil, err
 			}
-		}
-		if e.Tag != dwarf.TagStructType && e.Tag != dwarf.TagUnionType { // which may hold an enum
+			t.file = t.files[e.Val(dwarf.AttrDeclFile)]
+			t.add(is)
+		case dwarf.TagSubprogram: // whose types are its own
 			r.SkipChildren()
 		}
 	}
 }
 
-// entry adds a type. One without a tag is known by the first name that a
-// typedef gives it.
-func (t *types) entry(e *dwarf.Entry) error {
-	all, err := t.data.Type(e.Offset)
-	if err != nil {
-		return err
+// add adds a type. One without a tag is known by the name that a typedef gives
+// it.
+func (t *types) add(of dwarf.Type) {
+	name, isTypedef := "", false
+	if typedef, ok := of.(*dwarf.TypedefType); ok {
+		of, name, isTypedef = typedef.Type, typedef.Name, true
 	}
-	name, _ := e.Val(dwarf.AttrName).(string)
-	typedef, isTypedef := all.(*dwarf.TypedefType)
-	if isTypedef {
-		all = typedef.Type
-	}
-	file := ""
-	if n, ok := e.Val(dwarf.AttrDeclFile).(int64); ok && n < int64(len(t.files)) && t.files[n] != nil {
-		if file = t.files[n].Name; !filepath.IsAbs(file) { // clang's below its own directory
-			file = filepath.Join(t.dir, file)
-		}
-	}
-	ours := file == t.path
-	if ours {
-		file = ""
-	}
-	switch is := all.(type) {
+	switch is := of.(type) {
 	case *dwarf.StructType:
-		if key := is.Kind + " " + name; name != "" && !is.Incomplete && !(isTypedef && is.StructName != "") && !t.seen[key] {
-			t.seen[key] = true
-			first := len(t.structs)
-			t.structure(name, is)
-			for i := range t.structs[first:] {
-				t.structs[first+i].File = file
-			}
-			t.structs[len(t.structs)-1].Typedef = isTypedef
+		switch {
+		case is.Incomplete:
+		case !isTypedef && is.StructName != "":
+			t.structure(is, is.StructName, "(*("+is.Kind+" "+is.StructName+" *)0)")
+		case isTypedef && is.StructName == "":
+			t.structure(is, name, "(*("+name+" *)0)")
+			t.structs[len(t.structs)-1].Typedef = true
 		}
 	case *dwarf.EnumType:
-		if isTypedef && is.EnumName != "" {
-			return nil
+		if t.file != "" {
+			return
 		}
-		enum := abi.Enum{Name: name, Typedef: isTypedef, Size: is.ByteSize}
+		enum := abi.Enum{Name: cmp.Or(is.EnumName, name), Typedef: isTypedef, Size: is.ByteSize}
 		for _, v := range is.Val {
 			enum.Constants = append(enum.Constants, v.Name)
 		}
-		if ours {
+		if !isTypedef {
 			t.enumerators = append(t.enumerators, enum.Constants...)
 		}
-		if name != "" && len(is.Val) > 0 {
+		if isTypedef == (is.EnumName == "") && len(is.Val) > 0 {
 			t.enums = append(t.enums, enum)
 		}
 	}
-	return nil
 }
 
 // structure adds a struct after those without a name that it holds.
-func (t *types) structure(name string, is *dwarf.StructType) {
-	s := abi.Struct{Name: name, Union: is.Kind == "union", Size: is.ByteSize}
+func (t *types) structure(is *dwarf.StructType, name, value string) {
+	s := abi.Struct{Name: name, Union: is.Kind == "union", Size: is.ByteSize, File: t.file}
 	for i, f := range is.Field {
 		path := name + "." + f.Name
 		if f.Name == "" {
 			path = fmt.Sprintf("%s.%d", name, i)
 		}
-		field := abi.Field{Name: f.Name, Offset: f.ByteOffset, Size: max(f.Type.Size(), 0), Kind: t.kind(f.Type, path)}
+		field := abi.Field{Name: f.Name, Offset: f.ByteOffset, Size: max(f.Type.Size(), 0), Kind: t.kind(f.Type, "", path, value+"."+f.Name)}
 		if f.BitSize > 0 { // DWARF 4 and 5 count from the beginning of the struct
 			field.Offset, field.BitOffset, field.BitSize = 0, f.DataBitOffset, f.BitSize
 		}
 		field.Type.Spelling = field.Kind
 		s.Fields = append(s.Fields, field)
 	}
-	t.structs = append(t.structs, s)
+	t.structs, t.values = append(t.structs, s), append(t.values, value)
 }
 
-// bare returns a type without typedefs and qualifiers, and the last name that a
-// typedef gave it.
-func bare(t dwarf.Type) (is dwarf.Type, name string) {
-	for {
-		switch x := t.(type) {
-		case *dwarf.TypedefType:
-			t, name = x.Type, x.Name
-		case *dwarf.QualType:
-			t = x.Type
-		default:
-			return t, name
-		}
-	}
-}
-
-// kind tells what the type of a member is, as abi.Field.Kind does. The struct
-// that it is, or that its elements are, is added if it has no name but the path
-// of its first member.
-func (t *types) kind(of dwarf.Type, path string) string {
-	is, typedef := bare(of)
-	switch is := is.(type) {
+// kind tells what the type of a member is, as abi.Field.Kind does, and as a
+// typedef is called that stands for it. The struct that it is, or that its
+// elements are, is added if it has no name but the path of its first member.
+func (t *types) kind(of dwarf.Type, typedef, path, value string) string {
+	switch is := of.(type) {
+	case *dwarf.TypedefType:
+		return t.kind(is.Type, is.Name, path, value)
+	case *dwarf.QualType:
+		return t.kind(is.Type, typedef, path, value)
 	case *dwarf.ArrayType:
-		return fmt.Sprintf("[%d]%s", max(is.Count, 0), t.kind(is.Type, path))
+		return fmt.Sprintf("[%d]%s", max(is.Count, 0), t.kind(is.Type, "", path, value+"[0]"))
 	case *dwarf.StructType:
-		switch {
-		case is.StructName != "":
-			return is.Kind + " " + is.StructName
-		case typedef != "":
-			return is.Kind + " " + typedef
-		}
-		if t.paths[is] == "" {
+		name := cmp.Or(is.StructName, typedef, t.paths[is], path)
+		if name == path {
 			t.paths[is] = path
-			t.structure(path, is)
+			t.structure(is, path, value)
 		}
-		return is.Kind + " " + t.paths[is]
+		return is.Kind + " " + name
 	case *dwarf.PtrType:
 		return "pointer"
 	case *dwarf.CharType, *dwarf.IntType:
@@ -172,5 +142,5 @@ func (t *types) kind(of dwarf.Type, path string) string {
 	case *dwarf.EnumType:
 		return "enum " + cmp.Or(is.EnumName, typedef)
 	}
-	return is.String()
+	return of.String()
 }

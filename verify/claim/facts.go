@@ -25,12 +25,13 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 			all["value of "+c.Name] = Fact{c.Value.Hex(), c.Since}
 		}
 		for _, i := range m.Ioctls {
-			all["ioctl of "+i.Name] = Fact{fmt.Sprintf("%s, type %#x, number %d, %d bytes of %q", i.Dir, i.Type, i.Nr, i.Size, i.Struct), since[i.Name]}
+			argument := strings.ReplaceAll(i.Struct, " ", "") // of which there may be more or fewer
+			all["ioctl of "+i.Name] = Fact{fmt.Sprintf("%s, type %#x, number %d, %d bytes of %q", i.Dir, i.Type, i.Nr, i.Size, argument), since[i.Name]}
 		}
 	}
 	for _, s := range m.Structs {
 		all["size of "+s.Name] = Fact{fmt.Sprint(s.Size), s.Since}
-		if !onlyTypes && !unnamed.MatchString(s.Name) {
+		if !onlyTypes && !Unnamed.MatchString(s.Name) {
 			all["alignment of "+s.Name] = Fact{fmt.Sprint(s.Align), s.Since}
 		}
 		for i, f := range s.Fields {
@@ -57,9 +58,9 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 	return all
 }
 
-// unnamed matches a struct for which C has no name: the way to it leads through
+// Unnamed matches a struct for which C has no name: the way to it leads through
 // a member without one, which is named by its number.
-var unnamed = regexp.MustCompile(`\.\d`)
+var Unnamed = regexp.MustCompile(`\.\d`)
 
 // Tags returns the tags of the structs.
 func (c *Claim) Tags() (tags []string) {

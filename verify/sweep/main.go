@@ -1,6 +1,6 @@
 // Sweep runs the generator over every header of linux-libc-dev that the C
 // compiler takes alone, and holds each value, size, alignment, offset,
-// bit-field, enumerator and union member of what comes of it against the
+// bit-field, enumerator, union member and ioctl of what comes of it against the
 // compiler's own: nothing of this program is the generator's.
 //
 // Usage, from the root of the repository:
@@ -8,8 +8,8 @@
 //	go run ./verify/sweep [-release LIST] [-arch LIST] [-results FILE] [HEADER...]
 //
 // The headers come from Debian's linux-libc-dev, those of the C library that
-// they include from its libc6-dev. Every header of the directories linux, drm,
-// rdma, sound, mtd, scsi, xen, misc and video is taken, unless some are named.
+// they include from its libc6-dev. Every header of the kernel's directories but
+// those of an architecture is taken, unless some are named.
 //
 // Sweep exits with 1 if any value is wrong, any Go does not compile, more
 // than five headers of an architecture are refused, or the generator takes
@@ -18,6 +18,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -25,6 +26,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/zuffd/uffd/verify/arch"
@@ -52,7 +54,7 @@ func run() error {
 	if out, err := exec.Command("go", "build", "-o", gen, "./gen").CombinedOutput(); err != nil {
 		return fmt.Errorf("the generator does not build: %w\n%s", err, out)
 	}
-	var all []*outcome
+	var failed error
 	for _, release := range strings.Split(*releases, ",") {
 		for _, arch := range strings.Split(*arches, ",") {
 			o, err := sweep(release, arch, gen, scratch, flag.Args())
@@ -60,30 +62,26 @@ func run() error {
 				return fmt.Errorf("linux %s, %s: %w", release, arch, err)
 			}
 			o.print(os.Stdout)
-			all = append(all, o)
 			if *results != "" {
-				if err := record(*results, all); err != nil {
+				if err := record(*results, o); err != nil {
 					return err
 				}
 			}
+			failed = errors.Join(failed, o.failed())
 		}
 	}
-	for _, o := range all {
-		if err := o.failed(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return failed
 }
 
-// each calls f with every verdict, as many at a time as there are processors.
-func each(all []*verdict, f func(v *verdict)) {
+// each calls f with every element, with as many at a time as there are
+// processors, and returns the first error.
+func each[E any](all []E, f func(e E) error) error {
 	var g errgroup.Group
 	g.SetLimit(runtime.NumCPU())
-	for _, v := range all {
-		g.Go(func() error { f(v); return nil })
+	for _, e := range all {
+		g.Go(func() error { return f(e) })
 	}
-	g.Wait()
+	return g.Wait()
 }
 
 // sweep judges the headers of one release for one architecture.
@@ -99,7 +97,6 @@ func sweep(release, goarch, gen, scratch string, headers []string) (*outcome, er
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{release: release, arch: goarch, source: tree.source, compiler: c.Version()}
 	if len(headers) == 0 {
 		if headers, err = tree.headers(); err != nil {
 			return nil, err
@@ -110,18 +107,22 @@ func sweep(release, goarch, gen, scratch string, headers []string) (*outcome, er
 	// and forgotten (proc_pid_clear_refs(5)).
 	debug.FreeOSMemory()
 	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
-	var all, accepted []*verdict
+	var all []*verdict
 	for _, name := range headers {
 		all = append(all, &verdict{header: name})
 	}
-	each(all, func(v *verdict) { tree.generate(v, gen, scratch) })
-	for _, v := range all {
-		if v.accepted() {
-			accepted = append(accepted, v)
-		}
+	if err := each(all, func(v *verdict) error { return tree.generate(v, gen, scratch) }); err != nil {
+		return nil, err
 	}
-	o.together = tree.models(gen, accepted)
-	each(accepted, tree.try)
+	all = slices.DeleteFunc(all, func(v *verdict) bool { return v.finding == skipped })
+	accepted := slices.DeleteFunc(slices.Clone(all), func(v *verdict) bool { return v.finding == refused })
+	o := &outcome{release: release, arch: goarch, source: tree.Package, compiler: c.Version(), found: map[finding][]*verdict{}}
+	if o.together, err = tree.models(gen, accepted); err != nil {
+		return nil, err
+	}
+	if err := each(accepted, tree.judge); err != nil {
+		return nil, err
+	}
 	for _, v := range all {
 		o.add(v)
 	}

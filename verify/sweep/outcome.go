@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -17,82 +16,53 @@ const (
 // An outcome is that of all headers of a release for an architecture.
 type outcome struct {
 	release, arch, source, compiler string
-	headers, right, compared        int
-	omitted, ioctls                 int
-	skipped, refused, wrong, broken []*verdict
-	failures                        []*verdict
-	times                           []time.Duration
-	large                           []*verdict
-	total, together                 time.Duration // of a run for each header, and of one for all
-	megabytes                       float64
+	found                           map[finding][]*verdict
+	facts, ioctls, omitted          int
+	times                           []time.Duration // of a run for each header
+	total, together                 time.Duration   // of these, and of a run for all
+	largest                         verdict         // by memory
 }
 
 func (o *outcome) add(v *verdict) {
-	if v.skipped != nil {
-		o.skipped = append(o.skipped, v)
-		return
-	}
-	o.headers++
+	o.found[v.finding] = append(o.found[v.finding], v)
+	o.facts += v.facts
+	o.ioctls += v.ioctls
+	o.omitted += v.omitted
 	o.times = append(o.times, v.time)
 	o.total += v.time
-	o.compared += v.compared
-	o.omitted += v.omitted
-	o.ioctls += v.ioctls
-	o.megabytes = max(o.megabytes, v.megabytes)
-	if v.megabytes > maxMegabytes {
-		o.large = append(o.large, v)
-	}
-	switch {
-	case v.failure != nil:
-		o.failures = append(o.failures, v)
-	case v.refused != "":
-		o.refused = append(o.refused, v)
-	case len(v.wrong) > 0:
-		o.wrong = append(o.wrong, v)
-	case v.broken != "":
-		o.broken = append(o.broken, v)
-	default:
-		o.right++
+	if v.megabytes > o.largest.megabytes {
+		o.largest = *v
 	}
 }
 
-func (o *outcome) median() time.Duration {
-	if len(o.times) == 0 {
-		return 0
-	}
-	slices.Sort(o.times)
-	return o.times[len(o.times)/2]
-}
+// count returns how many headers came to this.
+func (o *outcome) count(f finding) int { return len(o.found[f]) }
 
 // failed returns what the outcome must not have.
 func (o *outcome) failed() error {
 	switch {
-	case len(o.failures) > 0:
-		return fmt.Errorf("%s: the sweep failed: %w", o.failures[0].header, o.failures[0].failure)
-	case len(o.wrong)+len(o.broken) > 0:
-		return fmt.Errorf("linux %s, %s: %d headers wrong, %d whose Go does not compile", o.release, o.arch, len(o.wrong), len(o.broken))
-	case len(o.refused) > maxRefused:
-		return fmt.Errorf("linux %s, %s: %d headers refused", o.release, o.arch, len(o.refused))
-	case len(o.large) > 0:
-		return fmt.Errorf("linux %s, %s: %s took %.0f MiB", o.release, o.arch, o.large[0].header, o.large[0].megabytes)
+	case o.count(wrong)+o.count(notGo) > 0:
+		return fmt.Errorf("linux %s, %s: %d headers wrong, %d whose Go does not compile", o.release, o.arch, o.count(wrong), o.count(notGo))
+	case o.count(refused) > maxRefused:
+		return fmt.Errorf("linux %s, %s: %d headers refused", o.release, o.arch, o.count(refused))
+	case o.largest.megabytes > maxMegabytes:
+		return fmt.Errorf("linux %s, %s: %s took %.0f MiB", o.release, o.arch, o.largest.header, o.largest.megabytes)
 	}
 	return nil
 }
 
 func (o *outcome) print(w io.Writer) {
+	slices.Sort(o.times)
+	var median, longest time.Duration
+	if n := len(o.times); n > 0 {
+		median, longest = o.times[n/2], o.times[n-1]
+	}
 	fmt.Fprintf(w, "linux %s %s: %d headers: %d right, %d wrong, %d not Go, %d refused; %d facts, %d ioctls, %d left out; generator %v in all, median %v, longest %v, %.0f MiB; all in one run %v\n",
-		o.release, o.arch, o.headers, o.right, len(o.wrong), len(o.broken), len(o.refused), o.compared, o.ioctls, o.omitted,
-		o.total.Round(time.Millisecond), o.median().Round(100*time.Microsecond), slices.Max(append(o.times, 0)).Round(time.Millisecond), o.megabytes, o.together.Round(10*time.Millisecond))
-	for _, v := range o.refused {
-		fmt.Fprintf(w, "  refused %s: %s\n", v.header, v.refused)
-	}
-	for _, v := range o.broken {
-		fmt.Fprintf(w, "  not Go %s: %s\n", v.header, v.broken)
-	}
-	for _, v := range o.failures {
-		fmt.Fprintf(w, "  failed %s: %v\n", v.header, v.failure)
-	}
-	for _, v := range o.wrong {
-		fmt.Fprintf(w, "  wrong %s: %d: %s\n", v.header, len(v.wrong), strings.Join(v.wrong[:min(len(v.wrong), 8)], "\n    "))
+		o.release, o.arch, len(o.times), o.count(right), o.count(wrong), o.count(notGo), o.count(refused), o.facts, o.ioctls, o.omitted,
+		o.total.Round(time.Millisecond), median.Round(100*time.Microsecond), longest.Round(time.Millisecond), o.largest.megabytes, o.together.Round(10*time.Millisecond))
+	for _, f := range []finding{refused, notGo, wrong} {
+		for _, v := range o.found[f] {
+			fmt.Fprintf(w, "  %s %s: %s\n", f, v.header, v.why)
+		}
 	}
 }

@@ -59,12 +59,12 @@ func TestTheJudgeAgrees(t *testing.T) {
 	for _, goarch := range []string{"amd64", "386", "s390x"} {
 		t.Run(goarch, func(t *testing.T) {
 			h, m := headerAndModel(t, goarch)
-			wrong, err := compare(h, m)
+			compared, wrong, err := compare(h, m)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(wrong) > 0 || count(m) != 20 {
-				t.Errorf("of %d facts wrong: %s", count(m), strings.Join(wrong, "\n"))
+			if len(wrong) > 0 || compared != 41 {
+				t.Errorf("of %d facts wrong: %s", compared, strings.Join(wrong, "\n"))
 			}
 		})
 	}
@@ -86,7 +86,7 @@ func TestTheJudgeFindsLies(t *testing.T) {
 		want  string
 	}{
 		"a value":              {func(m *abi.Model) { m.Constants[0].Value = abi.Unsigned(43) }, "value of ANSWER: claimed 0x2b, really 0x2a"},
-		"a constant too few":   {func(m *abi.Model) { m.Constants = m.Constants[1:] }, "ANSWER: left out"},
+		"a constant too few":   {func(m *abi.Model) { m.Constants = m.Constants[1:] }, "value of ANSWER: not claimed (without a reason), really 0x2a"},
 		"a constant too many":  {func(m *abi.Model) { m.Constants = append(m.Constants, abi.Constant{Name: "NONE"}) }, "value of NONE: claimed 0x0, which the compiler does not know"},
 		"an enumerator":        {func(m *abi.Model) { m.Constants[len(m.Constants)-1].Value = abi.Unsigned(8) }, "value of BLUE: claimed 0x8, really 0x7"},
 		"a sign of an enum":    {func(m *abi.Model) { m.Enums[0].Signed = false }, "sign of enum color"},
@@ -101,13 +101,15 @@ func TestTheJudgeFindsLies(t *testing.T) {
 		"a nameless element":   {func(m *abi.Model) { of(m, "s.nameless").Fields[0].Offset = 1 }, "offset of s.nameless.f"},
 		"a member too few":     {func(m *abi.Model) { of(m, "s").Fields = of(m, "s").Fields[:6] }, "offset of s.6: not claimed"},
 		"a struct too few":     {func(m *abi.Model) { m.Structs = nil }, "s: not claimed"},
-		"an ioctl's direction": {func(m *abi.Model) { m.Ioctls[0].Dir = "r" }, "encoding of SEND"},
-		"an ioctl's size":      {func(m *abi.Model) { m.Ioctls[0].Size++ }, "encoding of SEND"},
+		"an ioctl too few":     {func(m *abi.Model) { m.Ioctls = nil }, "ioctl of SEND: not claimed"},
+		"an ioctl's argument":  {func(m *abi.Model) { m.Ioctls[0].Struct = "t" }, "ioctl of SEND"},
+		"an ioctl's direction": {func(m *abi.Model) { m.Ioctls[0].Dir = "r" }, "ioctl of SEND"},
+		"an ioctl's size":      {func(m *abi.Model) { m.Ioctls[0].Size++ }, "ioctl of SEND"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, m := headerAndModel(t, "s390x")
 			lie.plant(m)
-			wrong, err := compare(h, m)
+			_, wrong, err := compare(h, m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,11 +120,27 @@ func TestTheJudgeFindsLies(t *testing.T) {
 	}
 }
 
+// TestTypesAreLeftOutWithAReason has neither the struct nor the enum of a header
+// in its model, but why.
+func TestTypesAreLeftOutWithAReason(t *testing.T) {
+	h, m := headerAndModel(t, "amd64")
+	m.Structs, m.Enums = nil, nil
+	m.Omitted = append(m.Omitted, abi.Omission{Name: "s", Reason: "why"}, abi.Omission{Name: "color", Reason: "why"})
+	if _, wrong, err := compare(h, m); len(wrong) > 0 || err != nil {
+		t.Errorf("wrong (%v): %s", err, strings.Join(wrong, "\n"))
+	}
+}
+
 func TestResultsReplaceOlderOnes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "SWEEP.md")
-	first := []*outcome{{release: "6.1", arch: "amd64", source: "a 1", right: 1}, {release: "7.3", arch: "386", source: "b 2", right: 2, refused: []*verdict{{header: "x.h", refused: "why"}}}}
-	for _, all := range [][]*outcome{first, {{release: "6.1", arch: "amd64", source: "c 3", right: 3}}} {
-		if err := record(path, all); err != nil {
+	for _, o := range []*outcome{
+		{release: "6.1", arch: "amd64", source: "a 1"},
+		{release: "7.3", arch: "386", source: "b 2", found: map[finding][]*verdict{refused: {{header: "x.h", why: "why\nelse"}}}},
+		{release: "6.12", arch: "arm64", source: "d 4", found: map[finding][]*verdict{refused: {{header: "y.h", why: "old"}}}},
+		{release: "6.1", arch: "amd64", source: "c 3"},
+		{release: "6.12", arch: "arm64", source: "e 5"},
+	} {
+		if err := record(path, o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -130,8 +148,12 @@ func TestResultsReplaceOlderOnes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer, older := strings.Index(string(got), "| 7.3 | 386 | b 2 |"), strings.Index(string(got), "| 6.1 | amd64 | c 3 |")
-	if newer < 0 || older < newer || strings.Contains(string(got), "a 1") || !strings.Contains(string(got), "- 7.3 386, x.h: why\n") {
-		t.Errorf("got\n%s", got)
+	const want = "| --- |\n" +
+		"| 7.3 | 386 | b 2 |  | 0 | 0 | 0 | 0 | 1 | 0 | 0 | 0 |\n" +
+		"| 6.12 | arm64 | e 5 |  | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 |\n" +
+		"| 6.1 | amd64 | c 3 |  | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 |\n" +
+		"\nRefused, with the reason:\n\n- 7.3 386, x.h: why; else\n"
+	if !strings.HasSuffix(string(got), want) {
+		t.Errorf("got\n%s\nwant it to end with\n%s", got, want)
 	}
 }

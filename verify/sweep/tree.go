@@ -19,14 +19,10 @@ import (
 // A tree is the kernel's headers of one release as a compiler sees them, with
 // its own and the C library's.
 type tree struct {
-	compiler arch.Arch
-	source   string   // "linux-libc-dev 6.12.117-1"
-	sysroot  string   // the kernel's headers
-	include  []string // all directories that the compiler looks into
+	history.Tree
+	arch.Arch
+	include []string // all directories that the compiler looks into
 }
-
-// directories are those of the headers that are swept.
-var directories = []string{"linux", "drm", "rdma", "sound", "mtd", "scsi", "xen", "misc", "video", "cxl", "fwctl", "regulator", "asm-generic"}
 
 func openTree(ctx context.Context, release string, c arch.Arch) (*tree, error) {
 	cache, err := debian.Open()
@@ -56,33 +52,26 @@ func openTree(ctx context.Context, release string, c arch.Arch) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := append([]string{strings.TrimSpace(string(builtin))}, include...)
-	return &tree{c, kernel.Package, kernel.Sysroot,
-		append(all, filepath.Join(libc.Dir, "usr/include", c.Triple), filepath.Join(libc.Dir, "usr/include"))}, nil
+	usr := filepath.Join(libc.Dir, "usr/include")
+	return &tree{kernel, c, slices.Concat([]string{strings.TrimSpace(string(builtin))}, include, []string{filepath.Join(usr, c.Triple), usr})}, nil
 }
 
 // header returns a header as the compiler reads it.
 func (t *tree) header(name string) cc.Header {
-	return cc.Header{Arch: t.compiler, Include: t.include, Name: name}
+	return cc.Header{Arch: t.Arch, Include: t.include, Name: name}
 }
 
-// headers returns the names of the headers to be swept.
+// headers returns the names of all headers but those of an architecture, which
+// are in directories called asm.
 func (t *tree) headers() (all []string, err error) {
-	root := os.DirFS(t.sysroot)
-	for _, dir := range directories {
-		if _, err := fs.Stat(root, dir); err != nil {
-			continue // older releases have fewer
+	err = fs.WalkDir(os.DirFS(t.Sysroot), ".", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() && e.Name() == "asm" {
+			return fs.SkipDir
 		}
-		err := fs.WalkDir(root, dir, func(name string, e fs.DirEntry, err error) error {
-			if err == nil && !e.IsDir() && strings.HasSuffix(name, ".h") {
-				all = append(all, name)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
+		if strings.HasSuffix(name, ".h") {
+			all = append(all, name)
 		}
-	}
-	slices.Sort(all)
-	return all, nil
+		return err
+	})
+	return all, err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,86 +16,97 @@ import (
 	"github.com/zuffd/uffd/verify/bindings"
 )
 
-// A verdict is what came of one header.
+// A finding is what came of a header.
+type finding string
+
+const (
+	skipped finding = "" // the compiler does not take it alone
+	right   finding = "right"
+	refused finding = "refused" // by the generator
+	notGo   finding = "not Go"  // what the generator made of it does not compile
+	wrong   finding = "wrong"   // a fact differs from the compiler's, or is missing
+)
+
+// A verdict is what is found of one header.
 type verdict struct {
-	header    string
-	model     *abi.Model // the generator's
-	skipped   error      // why the compiler does not take it alone
-	refused   string     // why the generator does not
-	broken    string     // why its Go does not compile
-	wrong     []string   // what differs
-	compared  int        // facts
-	omitted   int        // macros left out, with their reasons
-	ioctls    int
-	time      time.Duration // of the generator, for Go
-	megabytes float64       // of the generator at its most
-	failure   error         // of the sweep itself
+	header                 string
+	model                  *abi.Model // the generator's
+	finding                finding
+	why                    string        // it is not right
+	facts, ioctls, omitted int           // as its model states; macros are omitted with their reasons
+	time                   time.Duration // of the generator, for Go
+	megabytes              float64       // of the generator at its most
 }
 
-// models has one run of the generator make the models of all headers, and
-// returns how long that took.
-func (t *tree) models(gen string, all []*verdict) time.Duration {
-	args := []string{"-json", "-sysroot", t.sysroot, "-arch", t.compiler.Go}
+// generate runs the generator over a header that the compiler takes alone, in a
+// directory of its own.
+func (t *tree) generate(v *verdict, gen, scratch string) error {
+	if t.header(v.header).Refused() != nil {
+		return nil
+	}
+	dir, err := os.MkdirTemp(scratch, "")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.Command(gen, "-sysroot", t.Sysroot, "-older", "-arch", t.Go, "-pkg", "swept", "-o", dir, v.header)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	var exit *exec.ExitError
+	if err = cmd.Run(); err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	v.time = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	v.megabytes = float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
+	v.finding = right
+	if err != nil {
+		v.finding, v.why = refused, strings.ReplaceAll(strings.TrimSpace(strings.TrimPrefix(stderr.String(), "gen: ")), t.Sysroot+"/", "")
+	} else if _, err := bindings.Load(filepath.Join(dir, "zswept_linux_"+t.Go+".go"), t.Go); err != nil {
+		v.finding, v.why = notGo, err.Error()
+	}
+	return nil
+}
+
+// models has one run of the generator make the models of all headers that it
+// accepted, and returns how long that took.
+func (t *tree) models(gen string, accepted []*verdict) (time.Duration, error) {
+	if len(accepted) == 0 {
+		return 0, nil
+	}
+	args := []string{"-json", "-sysroot", t.Sysroot, "-arch", t.Go}
 	byHeader := map[string]*verdict{}
-	for _, v := range all {
+	for _, v := range accepted {
 		args = append(args, v.header)
 		byHeader[v.header] = v
 	}
 	start := time.Now()
 	out, err := exec.Command(gen, args...).Output()
 	if err != nil {
-		return 0
+		return 0, fmt.Errorf("the generator makes Go of each of %d headers, and no models of all: %w", len(accepted), err)
 	}
 	took := time.Since(start)
 	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
 		m := new(abi.Model)
-		if d.Decode(m) != nil {
-			break
+		if err := d.Decode(m); err != nil {
+			return 0, fmt.Errorf("the generator's JSON: %w", err)
 		}
 		byHeader[m.Header].model = m
 	}
-	return took
+	return took, nil
 }
 
-// generate runs the generator over a header, in a directory of its own.
-func (t *tree) generate(v *verdict, gen, scratch string) {
-	dir, err := os.MkdirTemp(scratch, "")
-	if v.failure = err; err != nil {
-		return
-	}
-	defer os.RemoveAll(dir)
-	cmd := exec.Command(gen, "-sysroot", t.sysroot, "-older", "-arch", t.compiler.Go, "-pkg", "swept", "-o", dir, v.header)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	err = cmd.Run()
-	v.time = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		v.megabytes = float64(usage.Maxrss) / 1024
-	}
-	if err != nil {
-		v.refused = strings.ReplaceAll(strings.TrimSpace(strings.TrimPrefix(stderr.String(), "gen: ")), t.sysroot+"/", "")
-		v.skipped = t.header(v.header).Refused()
-	} else if _, err := bindings.Load(filepath.Join(dir, "zswept_linux_"+t.compiler.Go+".go"), t.compiler.Go); err != nil {
-		v.broken = err.Error()
-	}
-}
-
-// accepted reports whether the generator has made something of the header.
-func (v *verdict) accepted() bool { return v.failure == nil && v.refused == "" }
-
-// try judges the model of a header.
-func (t *tree) try(v *verdict) {
+// judge holds the model of a header against the compiler.
+func (t *tree) judge(v *verdict) error {
 	if v.model == nil {
-		v.failure = fmt.Errorf("the generator made Go of it, and no model")
-		return
+		return fmt.Errorf("%s: the generator made Go of it, and no model", v.header)
 	}
-	h := t.header(v.header)
-	wrong, err := compare(h, v.model)
+	compared, lines, err := compare(t.header(v.header), v.model)
 	if err != nil {
-		if v.skipped = h.Refused(); v.skipped == nil {
-			v.failure = err
-		}
-		return
+		return fmt.Errorf("%s: %w", v.header, err)
 	}
-	v.wrong, v.compared, v.omitted, v.ioctls = wrong, count(v.model), len(v.model.Omitted), len(v.model.Ioctls)
+	v.facts, v.ioctls, v.omitted = compared, len(v.model.Ioctls), len(v.model.Omitted)
+	if len(lines) > 0 {
+		v.finding, v.why = wrong, fmt.Sprintf("%d: %s", len(lines), strings.Join(lines[:min(len(lines), 8)], "\n    "))
+	}
+	return nil
 }
