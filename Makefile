@@ -47,7 +47,7 @@ lint: ## gofmt, go vet on every architecture, staticcheck, tidy modules, documen
 
 verify: ## hold every offset and number against compilers, kernels' headers and kernels; as root, or with vm.unprivileged_userfaultfd=1; INSTALL=1 installs compilers, as root
 	@$(GO) run ./verify $(if $(filter 1,$(INSTALL)),-install)
-	@UFFD_VERIFY=1 $(GO) test -count=1 ./runtime/... ./verify/live ./verify/btf ./verify/lies
+	@UFFD_VERIFY=1 $(GO) test -count=1 ./runtime/... ./verify/live ./verify/btf ./verify/lies ./verify/predefined
 
 VM = $(GO) run ./verify/vm $(if $(KERNELS),-dir $(KERNELS)) $(if $(filter 1,$(INSTALL)),-install)
 
