@@ -25,7 +25,6 @@ func (f *File) Continue(r Range, mode ContinueMode) (n uint64, err error) {
 	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_CONTINUE", Range: r, Err: err}
 	}
-	defer f.fd.Release()
 	for {
 		arg := uffd.UffdioContinue{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
 		var errno unix.Errno
@@ -35,10 +34,12 @@ func (f *File) Continue(r Range, mode ContinueMode) (n uint64, err error) {
 			errno = ioctl(f.fd.Int, uffd.UFFDIO_CONTINUE, unsafe.Pointer(&arg))
 		}
 		if errno == 0 {
+			f.fd.Release()
 			return r.Len, nil
 		}
 		more := progress(errno, arg.Mapped, arg.Range.Len)
 		if more == 0 {
+			f.fd.Release()
 			return n, &Error{Op: "UFFDIO_CONTINUE", Range: r, Done: n, Err: errno}
 		}
 		n += more

@@ -34,7 +34,6 @@ func (f *File) Copy(dst uint64, src []byte, mode CopyMode) (n int, err error) {
 	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_COPY", Range: r, Err: err}
 	}
-	defer f.fd.Release()
 	from := sys.Address(src)
 	var done uint64
 	for {
@@ -46,11 +45,13 @@ func (f *File) Copy(dst uint64, src []byte, mode CopyMode) (n int, err error) {
 			errno = ioctl(f.fd.Int, uffd.UFFDIO_COPY, unsafe.Pointer(&arg))
 		}
 		if errno == 0 {
+			f.fd.Release()
 			runtime.KeepAlive(src)
 			return len(src), nil
 		}
 		more := progress(errno, arg.Copy, arg.Len)
 		if more == 0 {
+			f.fd.Release()
 			runtime.KeepAlive(src)
 			return int(done), &Error{Op: "UFFDIO_COPY", Range: r, Done: done, Err: errno}
 		}

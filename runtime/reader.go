@@ -47,29 +47,61 @@ func (r *reader) tryRead(fd uintptr) bool {
 // understands since Linux 6.10. Before that, and where a filter refuses
 // preadv2(2), the scheduler is told, which costs half a fault's time on one
 // CPU.
-//
-// The buffer and r are on the heap (package unsafe, rule 4).
 func (r *reader) readMessages(fd uintptr) (n int, errno unix.Errno) {
-	var size uintptr
-	buf, length := unsafe.Pointer(unsafe.SliceData(r.buf)), uintptr(len(r.buf)*MsgSize)
-	if !r.plain {
-		r.vector.Base = (*byte)(buf)
-		r.vector.SetLen(int(length))
-		const here = ^uintptr(0) // no offset
-		size, _, errno = syscall.RawSyscall6(unix.SYS_PREADV2, fd, uintptr(unsafe.Pointer(&r.vector)), 1, here, here, unix.RWF_NOWAIT)
-		r.vector.Base = nil
-		r.plain = preadvRefused(errno)
-	}
 	if r.plain {
-		// Somebody can still make it block between these two calls.
-		if flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0); err == nil && flags&unix.O_NONBLOCK == 0 {
-			unix.SetNonblock(int(fd), true)
-		}
-		size, _, errno = syscall.Syscall(unix.SYS_READ, fd, uintptr(buf), length)
+		return r.readPlainly(fd)
 	}
+	r.aim()
+	return r.received(fd, r.preadv(fd))
+}
+
+// aim has preadv read into the buffer.
+func (r *reader) aim() {
+	r.vector.Base = (*byte)(unsafe.Pointer(unsafe.SliceData(r.buf)))
+	r.vector.SetLen(len(r.buf) * MsgSize)
+}
+
+// preadv reads. It has to be inlined, as rawIoctl has, which says why. The buffer
+// and r are on the heap (package unsafe, rule 4).
+func (r *reader) preadv(fd uintptr) (result syscallResult) {
+	const here = ^uintptr(0) // no offset
+	result.n, _, result.errno = syscall.RawSyscall6(unix.SYS_PREADV2, fd, uintptr(unsafe.Pointer(&r.vector)), 1, here, here, unix.RWF_NOWAIT)
+	return
+}
+
+// A syscallResult is what a system call returned.
+type syscallResult struct {
+	n     uintptr
+	errno unix.Errno
+}
+
+// received ends what preadv began.
+func (r *reader) received(fd uintptr, result syscallResult) (n int, errno unix.Errno) {
+	r.vector.Base = nil
+	if result.errno != 0 {
+		if r.plain = preadvRefused(result.errno); r.plain {
+			return r.readPlainly(fd)
+		}
+		return 0, result.errno
+	}
+	return r.keep(result.n), 0
+}
+
+// readPlainly reads by read(2).
+func (r *reader) readPlainly(fd uintptr) (n int, errno unix.Errno) {
+	// Somebody can still make it block between these two calls.
+	if flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0); err == nil && flags&unix.O_NONBLOCK == 0 {
+		unix.SetNonblock(int(fd), true)
+	}
+	size, _, errno := syscall.Syscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(r.buf))), uintptr(len(r.buf)*MsgSize))
 	if errno != 0 {
 		return 0, errno
 	}
+	return r.keep(size), 0
+}
+
+// keep takes over what was read, and returns the number of messages.
+func (r *reader) keep(size uintptr) (n int) {
 	n = int(size) / MsgSize
 	for i := range r.buf[:n] {
 		// A child's descriptor has close-on-exec only if its parent's was
@@ -78,7 +110,7 @@ func (r *reader) readMessages(fd uintptr) (n int, errno unix.Errno) {
 			unix.CloseOnExec(r.buf[i].Fork().FD)
 		}
 	}
-	return n, 0
+	return n
 }
 
 // preadvRefused reports whether an errno of preadv2(2) is not one that reading a

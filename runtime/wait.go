@@ -1,5 +1,7 @@
 package userfaultfd
 
+import "golang.org/x/sys/unix"
+
 // Wait calls try, and again whenever there may be messages, until try returns
 // true. It is Read in two halves, for a handler that has to know when messages
 // are taken: try calls [File.TryRead], and holds a lock over that, say.
@@ -33,14 +35,22 @@ func (f *File) TryRead(buf []Msg) (n int, err error) {
 	r := &f.reader
 	r.turn.Lock()
 	r.buf = buf
-	if r.tryRead(uintptr(f.fd.Int)) {
-		n, err = r.n, r.err
+	// This is readMessages, whose call a handler would pay for: see preadv.
+	var errno unix.Errno
+	if r.plain {
+		n, errno = r.readPlainly(uintptr(f.fd.Int))
+	} else {
+		r.aim()
+		n, errno = r.received(uintptr(f.fd.Int), r.preadv(uintptr(f.fd.Int)))
+	}
+	for errno == unix.EINTR {
+		n, errno = r.readMessages(uintptr(f.fd.Int))
 	}
 	r.buf = nil
 	r.turn.Unlock()
 	f.fd.Release()
-	if err != nil {
-		return 0, &Error{Op: "read", Err: err}
+	if errno != 0 && errno != unix.EAGAIN {
+		return 0, &Error{Op: "read", Err: errno}
 	}
 	return n, nil
 }

@@ -24,7 +24,6 @@ func (f *File) Zeropage(r Range, mode ZeropageMode) (n uint64, err error) {
 	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "UFFDIO_ZEROPAGE", Range: r, Err: err}
 	}
-	defer f.fd.Release()
 	for {
 		arg := uffd.UffdioZeropage{Range: uffd.UffdioRange{Start: r.Start + n, Len: r.Len - n}, Mode: uint64(mode)}
 		var errno unix.Errno
@@ -34,10 +33,12 @@ func (f *File) Zeropage(r Range, mode ZeropageMode) (n uint64, err error) {
 			errno = ioctl(f.fd.Int, uffd.UFFDIO_ZEROPAGE, unsafe.Pointer(&arg))
 		}
 		if errno == 0 {
+			f.fd.Release()
 			return r.Len, nil
 		}
 		more := progress(errno, arg.Zeropage, arg.Range.Len)
 		if more == 0 {
+			f.fd.Release()
 			return n, &Error{Op: "UFFDIO_ZEROPAGE", Range: r, Done: n, Err: errno}
 		}
 		n += more
