@@ -26,9 +26,18 @@ const (
 	done       outcome = iota // it is in place, or there is nothing to put it in
 	changing                  // the address space changes: after events, or after a while
 	unreadable                // the source memory, or the page cache, has not got it
+	apart                     // it may do one page at a time
 	gone                      // the process has ended
 	failed                    // for another reason, which the error tells
 )
+
+// An install is a decision: what is to be put in place for a fault, and where.
+type install struct {
+	o        operation
+	s        *segment
+	from, to int    // pages
+	data     []byte // the content for opCopy, from page from on
+}
 
 // put puts the pages from to to of s in place, all or the first of them, and
 // returns the first that it did not deal with, and why. data is the content for
@@ -36,6 +45,9 @@ const (
 // have gone to sleep after it came; so is who waits for memory that is no longer
 // registered. It is called between the order's beginInstall and endInstall, or
 // beginRead and endRead, with the state looked at in between too.
+//
+// A system call makes the processor mispredict the returns of all functions that
+// it was made in, 20 ns each; so the operations are called from here.
 func (p *Pager) put(o operation, s *segment, from, to int, data []byte) (next int, out outcome, err error) {
 	b := s.b
 	size := int(b.pageSize)
@@ -59,8 +71,24 @@ func (p *Pager) put(o operation, s *segment, from, to int, data []byte) (next in
 		if p.hooks.decided != nil {
 			p.hooks.decided(at)
 		}
-		count, err := p.issue(o, at, content)
-		if pages := int(count / b.pageSize); pages > 0 {
+		if p.hooks.refuse != nil {
+			err = p.hooks.refuse(o, at)
+		}
+		var count uint64
+		switch {
+		case err != nil:
+		case o == opCopy:
+			var n int
+			n, err = p.file.Copy(at.Start, content, p.copyMode)
+			count = uint64(n)
+		case o == opZero:
+			count, err = p.file.Zeropage(at, 0)
+		case o == opContinue:
+			count, err = p.file.Continue(at, p.continueMode)
+		default:
+			count, err = p.file.Poison(at, 0)
+		}
+		if pages := b.pagesIn(count); pages > 0 {
 			p.mark(o, s, next, next+pages)
 			p.stats.installed(o, zeros, count)
 			next += pages
@@ -72,68 +100,52 @@ func (p *Pager) put(o operation, s *segment, from, to int, data []byte) (next in
 			}
 			continue
 		}
-		switch errno := cause(err); errno {
-		case unix.EEXIST:
-			if b.huge && o == opCopy && p.doubts.add(s.addrOf(next)) {
-				return next, failed, errNoHugePage
-			}
-			if !b.vacant && !b.huge && (o != opPoison || b.states.get(next) != Poisoned) {
-				b.states.set(next, next+1, Installed)
-			}
-			p.stats.existed.Add(1)
-			p.wake(pageRange(s, next))
+		switch out, err = p.refused(o, s, next, n, err); out {
+		case done:
 			next++
-		case unix.ENOENT:
-			// The range may be in several mappings, of which the kernel
-			// wants one at a time; a page is in one, or in none.
-			if to-next > 1 && n > 1 {
-				step = 1
-				continue
-			}
-			p.wake(pageRange(s, next))
-			next++
-		case unix.EAGAIN:
-			return next, changing, nil
-		case unix.EFAULT:
-			return next, unreadable, err
-		case unix.ESRCH:
-			return next, gone, nil
+		case apart:
+			step = 1
 		default:
-			if errors.Is(err, os.ErrClosed) {
-				return next, gone, nil
-			}
-			return next, failed, err
+			return next, out, err
 		}
 	}
 	return next, done, nil
 }
 
-// issue issues one operation, and returns how many bytes it did.
-func (p *Pager) issue(o operation, r userfaultfd.Range, data []byte) (n uint64, err error) {
-	if p.hooks.refuse != nil {
-		if err := p.hooks.refuse(o, r); err != nil {
-			return 0, err
+// refused says what an error of an operation on n pages means for the first page
+// that it has not done.
+func (p *Pager) refused(o operation, s *segment, page, n int, err error) (outcome, error) {
+	b := s.b
+	switch errno := cause(err); errno {
+	case unix.EEXIST:
+		if b.huge && o == opCopy && p.doubts.add(s.addrOf(page)) {
+			return failed, errNoHugePage
 		}
+		if !b.vacant && !b.huge && (o != opPoison || b.states.get(page) != Poisoned) {
+			b.states.set(page, page+1, Installed)
+		}
+		p.stats.existed.Add(1)
+		p.wake(pageRange(s, page))
+		return done, nil
+	case unix.ENOENT:
+		// The range may be in several mappings, of which the kernel
+		// wants one at a time; a page is in one, or in none.
+		if n > 1 {
+			return apart, nil
+		}
+		p.wake(pageRange(s, page))
+		return done, nil
+	case unix.EAGAIN:
+		return changing, nil
+	case unix.EFAULT:
+		return unreadable, err
+	case unix.ESRCH:
+		return gone, nil
 	}
-	switch o {
-	case opCopy:
-		mode := userfaultfd.CopyMode(0)
-		if p.cfg.TrackWrites {
-			mode = userfaultfd.CopyWP
-		}
-		n, err := p.file.Copy(r.Start, data, mode)
-		return uint64(n), err
-	case opZero:
-		return p.file.Zeropage(r, 0)
-	case opContinue:
-		mode := userfaultfd.ContinueMode(0)
-		if p.cfg.TrackWrites {
-			mode = userfaultfd.ContinueWP
-		}
-		return p.file.Continue(r, mode)
-	default:
-		return p.file.Poison(r, 0)
+	if errors.Is(err, os.ErrClosed) {
+		return gone, nil
 	}
+	return failed, err
 }
 
 // mark notes what an operation has put in place.

@@ -72,7 +72,8 @@ type Config struct {
 	// Spin is for how long after a message the pager polls for another before
 	// it sleeps. It burns that much of a processor after every fault, up to all
 	// of it, and saves the tens of microseconds that waking another CPU
-	// takes. It pays where the pager has a CPU for itself.
+	// takes. It pays where the pager has a CPU for itself; where no message
+	// comes in time, it is soon tried after one fault in sixteen only.
 	Spin time.Duration
 
 	// Events, if not nil, is told of everything that happens, by a goroutine of
@@ -155,8 +156,14 @@ type Pager struct {
 
 	kernel kernel
 
+	copyMode     userfaultfd.CopyMode // write-protected, if writes are tracked
+	continueMode userfaultfd.ContinueMode
+
 	// The reader's own.
 	msgs      []userfaultfd.Msg
+	began     time.Time
+	spin      spin
+	alone     uint    // how many reads on end have brought one message
 	faults    []fault // read and not yet looked at
 	later     []fault // set aside, because the address space changes
 	spare     []fault // room for later
@@ -164,11 +171,10 @@ type Pager struct {
 	unborn    []*Pager  // of children of forks, whose space is in doubt
 	vacated   []vacated // what was unmapped just now
 	backoff   time.Duration
-	timed     bool      // a deadline is set for what was set aside
-	seen      time.Time // when a message was read last
-	unread    bool      // a message could not be read
-	told      bool      // ... and the log knows
-	poisoning bool      // the pager ends, and poisons what it owes
+	timed     bool // a deadline is set for what was set aside
+	unread    bool // a message could not be read
+	told      bool // ... and the log knows
+	poisoning bool // the pager ends, and poisons what it owes
 
 	streams    streams
 	fetches    fetches
@@ -205,6 +211,7 @@ type family struct {
 type hooks struct {
 	decided  func(r userfaultfd.Range) // an install was decided, and is not issued yet
 	refuse   func(o operation, r userfaultfd.Range) error
+	alone    bool   // read one message at a time
 	unsafe   bool   // leave the order rule out
 	stopping func() // it was decided, and the reader is not told yet
 	killTime time.Duration
@@ -260,7 +267,11 @@ func newPager(f *userfaultfd.File, cfg Config) (*Pager, error) {
 func (p *Pager) init() {
 	p.sources, p.cancel = context.WithCancel(context.Background())
 	p.ended = make(chan struct{})
+	p.began, p.spin.most = time.Now(), p.cfg.Spin
 	p.paid = make([]userfaultfd.Range, 0, 8)
+	if p.cfg.TrackWrites {
+		p.copyMode, p.continueMode = userfaultfd.CopyWP, userfaultfd.ContinueWP
+	}
 	p.fetches.init()
 	p.streams.init(p.cfg.Readahead, p.systemPage)
 	if p.cfg.Events != nil {

@@ -79,10 +79,15 @@ func (s *streams) stream(addr uint64) *stream {
 // around returns the pages to install for a fault of page at addr: those of the
 // window that are in the same state, and of which all or none are zeros.
 func (p *Pager) around(addr uint64, s *segment, page int) (from, to int) {
-	b := s.b
-	if b.vacant || p.streams.max <= b.pageSize {
+	if s.b.vacant || p.streams.max <= s.b.pageSize {
 		return page, page + 1
 	}
+	return p.window(addr, s, page)
+}
+
+// window is around where there is read-ahead.
+func (p *Pager) window(addr uint64, s *segment, page int) (from, to int) {
+	b := s.b
 	w := p.streams.window(addr, b.pageSize)
 	from, to = s.pageOf(max(w.Start, s.start)), s.pageOf(min(max(w.End(), w.Start), s.end))
 	from, to = b.states.runStart(page, from), b.states.runEnd(page, max(to, page+1))

@@ -78,6 +78,7 @@ type backing struct {
 	pageSize uint64
 	shared   bool
 	refetch  bool
+	lends    bool     // the content is lent, and copied
 	huge     bool     // hugetlb: there is no ZEROPAGE
 	vacant   bool     // memory was moved away from here: zeros, whose states nobody keeps
 	strange  bool     // nobody knows what is here: see space.strange
@@ -94,6 +95,7 @@ func newBacking(n int, r *Region, c *content) *backing {
 		shared: r.Shared, refetch: r.Refetch, huge: r.PageSize != os.Getpagesize(),
 		states: newStates(int(r.Range.Len / uint64(r.PageSize))),
 	}
+	b.lends = c != nil && c.lender != nil && !c.inPlace && !b.huge
 	if b.recorder = r.Recorder; b.recorder != nil {
 		b.asked = newBitmap(b.states.n)
 	}
@@ -137,5 +139,18 @@ func (b *backing) isZeros(page, limit int) (zeros bool, until int) {
 		return false, limit
 	}
 	zeros, end := b.data.zeros(b.offset(page), b.offset(limit))
-	return zeros, page + int((end-b.offset(page))/int64(b.pageSize))
+	return zeros, page + b.pagesIn(uint64(end-b.offset(page)))
 }
+
+// isZero reports whether a page of the source is zeros.
+func (b *backing) isZero(page int) bool {
+	if b.content != nil && !b.sparse {
+		return false
+	}
+	zeros, _ := b.isZeros(page, page+1)
+	return zeros
+}
+
+// pagesIn returns how many pages n bytes are. A page's size is a power of two, and
+// a fault's time has no room for divisions.
+func (b *backing) pagesIn(n uint64) int { return int(n >> (bits.TrailingZeros64(b.pageSize) & 63)) }

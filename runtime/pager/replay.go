@@ -216,8 +216,13 @@ func (p *Pager) warm(ctx context.Context, pieces []piece) error {
 
 // ask notes that a page was asked for: for the recorder, and for replays.
 func (p *Pager) ask(s *segment, page int) {
-	b := s.b
-	if b.asked == nil || b.asked.get(page) {
+	if s.b.asked != nil {
+		p.noteAsked(s.b, page)
+	}
+}
+
+func (p *Pager) noteAsked(b *backing, page int) {
+	if b.asked.get(page) {
 		return
 	}
 	b.asked.set(page, page+1, true)

@@ -191,25 +191,43 @@ func (p *Pager) step(uintptr) bool {
 		case n > 0:
 			// Who was woken has often run already, on this very CPU, and waits
 			// for its next page; looking costs less than sleeping.
-		case p.cfg.Spin == 0 || time.Since(p.seen) >= p.cfg.Spin:
+		case p.spin.most == 0 || !p.spin.again(time.Since(p.began)):
 			return false
 		}
 	}
 }
 
-// round reads all messages, applies the events, and then looks at the faults,
-// and at those that were set aside. It returns the number of messages.
+// round reads messages, applies the events, and then looks at the faults, and at
+// those that were set aside. It returns the number of messages.
 func (p *Pager) round() int {
 	p.beginRead()
-	n := p.drain()
-	if n > 0 && p.cfg.Spin > 0 {
-		p.seen = time.Now()
+	room := p.room()
+	n := p.drain(room)
+	if n > 0 && p.spin.most > 0 {
+		p.spin.message(time.Since(p.began))
 	}
 	if n > 0 || len(p.later) > 0 {
 		p.resolveAll()
 	}
+	if room < len(p.msgs) && len(p.later) > 0 {
+		// What it waits for may be an event that was left unread.
+		n += p.drain(len(p.msgs))
+		p.resolveAll()
+	}
 	p.endRead()
 	return n
+}
+
+// room returns how many messages to read at once. Where each read brings one, as
+// from a process whose threads seldom fault together, having the kernel look for
+// another takes a fortieth of a fault's time; it is done one time in eight then. What
+// is left unread may be an event; the kernel refuses installs until it was read, and
+// counts events, so that no other one hides it, since Linux 5.16.
+func (p *Pager) room() int {
+	if p.kernel < countsEvents || p.isPending() || p.alone%64 < 8 && !p.hooks.alone {
+		return len(p.msgs)
+	}
+	return 1
 }
 
 func (p *Pager) beginRead() {
@@ -224,8 +242,9 @@ func (p *Pager) endRead() {
 	}
 }
 
-// drain reads until there is no message, applies events, and puts faults aside.
-func (p *Pager) drain() (n int) {
+// drain reads until there is no message, or, if it has room for one, one message;
+// it applies events, and puts faults aside.
+func (p *Pager) drain(room int) (n int) {
 	p.unread = false
 	if p.isOwed() && !p.owesEvents() {
 		p.space.settle()
@@ -234,11 +253,12 @@ func (p *Pager) drain() (n int) {
 	// descriptor that was not to be had.
 	forks := p.file.Features()&userfaultfd.FeatureEventFork != 0
 	for range 64 {
-		got, err := p.file.TryRead(p.msgs)
+		got, err := p.file.TryRead(p.msgs[:room])
 		for i := range p.msgs[:got] {
 			m := &p.msgs[i]
 			if m.Event() == userfaultfd.EventPagefault {
 				f := m.Pagefault()
+				p.stats.count(f.Flags)
 				p.faults = append(p.faults, fault{addr: f.Address, flags: f.Flags})
 			} else {
 				p.apply(m)
@@ -249,9 +269,14 @@ func (p *Pager) drain() (n int) {
 			p.readFailed(err)
 			break
 		}
-		if got == 0 || got < len(p.msgs) && !forks {
+		if got == 0 || room == 1 || got < room && !forks {
 			break
 		}
+	}
+	if n == 1 {
+		p.alone++
+	} else if n > 1 {
+		p.alone = 0
 	}
 	if len(p.space.shares) > 0 {
 		p.lengthen()

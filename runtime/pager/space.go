@@ -35,7 +35,7 @@ type segment struct {
 }
 
 // pageOf returns the backing's page at addr.
-func (s *segment) pageOf(addr uint64) int { return s.page + int((addr-s.start)/s.b.pageSize) }
+func (s *segment) pageOf(addr uint64) int { return s.page + s.b.pagesIn(addr-s.start) }
 
 // addrOf returns where a page is.
 func (s *segment) addrOf(page int) uint64 { return s.start + uint64(page-s.page)*s.b.pageSize }

@@ -115,7 +115,7 @@ func (p *Pager) poisonOwed() outcome {
 	wait, start, told := 50*time.Microsecond, time.Now(), false
 	for {
 		p.order.beginRead()
-		p.drain()
+		p.drain(len(p.msgs))
 		p.resolveAll()
 		out, err := p.poisonAll()
 		owed := len(p.later) > 0 || p.unread || len(p.space.shares) > 0
@@ -201,7 +201,7 @@ func (p *Pager) unregister() {
 	}
 	// Whoever has another descriptor reads no events of ours, and madvise(2)
 	// waits for its own to be read.
-	p.drain()
+	p.drain(len(p.msgs))
 }
 
 // awaitEnd waits, when the process has ended, for the end of its memory, which
