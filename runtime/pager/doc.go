@@ -55,6 +55,11 @@
 //   - A thread can overtake another that has moved memory and has not told of it:
 //     the REMAP of what was moved to where that memory was comes first, and the REMAP
 //     that comes next from there is of what was there before.
+//   - A FORK tells of an address space as it was copied, before or after what other
+//     threads told meanwhile: what the child has is found out from what is registered
+//     there, and what cannot be found out is poisoned when the child misses it. That
+//     takes Linux 5.16: before that, what is read after a FORK is taken for later.
+//     Nothing tells of MADV_WIPEONFORK.
 //   - A mremap(2) of no bytes maps shared memory once more, and its REMAP does not
 //     tell how much; MREMAP_DONTUNMAP leaves it where it was. A page that is taken
 //     for new memory there, and filled with zeros, is a page of everybody's file.

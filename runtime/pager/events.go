@@ -16,6 +16,7 @@ func (p *Pager) apply(m *userfaultfd.Msg) {
 		p.notify(Event{Kind: EventRemove, Range: r})
 	case userfaultfd.EventUnmap:
 		r := m.Unmap()
+		p.remember(change{kind: userfaultfd.EventUnmap, r: r})
 		p.space.unmap(r)
 		p.unmapped(r)
 		p.wake(r)
@@ -23,6 +24,7 @@ func (p *Pager) apply(m *userfaultfd.Msg) {
 		p.notify(Event{Kind: EventUnmap, Range: r})
 	case userfaultfd.EventRemap:
 		m := m.Remap()
+		p.remember(change{userfaultfd.EventRemap, userfaultfd.Range{Start: m.From, Len: m.Len}, m.To})
 		p.space.move(m)
 		from := userfaultfd.Range{Start: m.From, Len: m.Len}
 		// Who waits there waits for memory that is gone.
@@ -31,6 +33,7 @@ func (p *Pager) apply(m *userfaultfd.Msg) {
 		p.notify(Event{Kind: EventRemap, Range: from, To: m.To})
 	case userfaultfd.EventFork:
 		p.stats.forks.Add(1)
+		p.remember(change{kind: userfaultfd.EventFork})
 		p.forked(m.Fork())
 	}
 }

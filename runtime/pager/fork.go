@@ -21,10 +21,11 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 		p.log.Error("pager: the child of a fork cannot be served", "error", err)
 		return
 	}
+	heirs := make(heirs)
 	c := &Pager{
 		file: file, cfg: p.cfg, log: p.log, systemPage: p.systemPage, pageSizes: p.pageSizes,
 		order: new(order), family: p.family, kernel: p.kernel,
-		space: p.space.clone(),
+		space: p.space.clone(heirs),
 		msgs:  make([]userfaultfd.Msg, len(p.msgs)),
 	}
 	c.cfg.Process = nil
@@ -37,27 +38,32 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 	c.hooks = p.hooks
 	c.serving.Store(true)
 	p.notify(Event{Kind: EventFork})
-	if p.unborn = append(p.unborn, c); p.isSettled() {
-		p.bear()
+	if p.recent != nil {
+		c.inheritance = &inheritance{before: p.recent.before.clone(heirs), read: len(p.recent.changes)}
 	}
+	p.unborn = append(p.unborn, c)
 }
 
-// isSettled reports whether there is no move of which a child of a fork may have to
-// learn that it was shorter, by messages to its parent.
-func (p *Pager) isSettled() bool {
-	return !slices.ContainsFunc(p.space.moves, func(m move) bool { return time.Since(m.when) < longestDoubt })
+// isBearable reports whether what the children have is known as far as it ever is.
+func (p *Pager) isBearable() bool {
+	return p.recent == nil || p.kernel < countsEvents && time.Since(p.recent.last) > longestDoubt
 }
 
-// bear has the children served whose space is no longer in doubt.
+// bear has the children served.
 func (p *Pager) bear() {
 	for _, c := range p.unborn {
-		c.space.moves = nil
-		if p.cfg.Forked != nil {
-			p.family.wg.Go(func() { p.cfg.Forked(c) })
+		if r := p.recent; r == nil || len(r.changes) == 0 && !r.lost {
+			c.inheritance = nil
+		} else if c.inheritance != nil {
+			c.inheritance.changes, c.inheritance.lost = r.changes, r.lost
 		}
 		// Not from here: the family's lock is not to be waited for under the
-		// order's.
+		// order's, and the child may be in the midst of changes of its own.
 		p.family.wg.Go(func() {
+			c.inherit()
+			if p.cfg.Forked != nil {
+				p.family.wg.Go(func() { p.cfg.Forked(c) })
+			}
 			p.family.join(c)
 			if err := c.serve(); err != nil {
 				p.log.Error("pager: serving the child of a fork", "error", err)
@@ -67,7 +73,16 @@ func (p *Pager) bear() {
 			}
 		})
 	}
-	p.unborn = nil
+	p.unborn, p.recent = nil, nil
+}
+
+// awaitBirths waits, for a moment, until it is known what the children have.
+func (p *Pager) awaitBirths() {
+	for end := time.Now().Add(longestDoubt); len(p.unborn) > 0 && time.Now().Before(end) && !p.processEnded(); time.Sleep(50 * time.Microsecond) {
+		p.order.beginRead()
+		p.drain(len(p.msgs))
+		p.order.endRead()
+	}
 }
 
 // kept are userfaultfds of children that nobody may know of and that are owed

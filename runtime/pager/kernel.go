@@ -41,10 +41,6 @@ const maxVacated = 16
 
 // unmapped remembers an UNMAP for a moment, where that is called for.
 func (p *Pager) unmapped(r userfaultfd.Range) {
-	for _, c := range p.unborn {
-		// The child has heard none of it: it was forked after the memory had moved.
-		c.space.unshrink(r)
-	}
 	if p.kernel >= countsEvents {
 		return
 	}

@@ -178,25 +178,27 @@ func TestAChildThatIsForkedInTheMidstOfAMoveThatShrinks(t *testing.T) {
 	for i := range 2 {
 		p.space.insert(segment{start + uint64(i)*8*modelSize, start + uint64(i+1)*8*modelSize, &backing{pageSize: modelSize, region: i, states: newStates(8)}, 0})
 	}
-	tell := func(event userfaultfd.Event, a, b, c uint64) {
-		m := messageOf(message(event, a, b, c))
-		p.apply(&m)
+	p.recent = &recent{before: p.space.layout()}
+	tell := func(c change) {
+		p.recent.note(c)
+		c.apply(&p.space)
 	}
-	tell(userfaultfd.EventUnmap, start+8*modelSize, start+9*modelSize, 0)
-	tell(userfaultfd.EventRemap, start, start+8*modelSize, 4*modelSize) // one page of it, in truth
-	if p.isSettled() {
-		t.Fatal("a child would be served")
+	pages := func(from, to uint64) userfaultfd.Range {
+		return userfaultfd.Range{Start: start + from*modelSize, Len: (to - from) * modelSize}
 	}
-	child := &Pager{space: p.space.clone()}
-	p.unborn = append(p.unborn, child)
-	tell(userfaultfd.EventUnmap, start+modelSize, start+4*modelSize, 0)
-	tell(userfaultfd.EventRemove, start+12*modelSize, start+13*modelSize, 0) // of the parent
-	tell(userfaultfd.EventUnmap, start, start+modelSize, 0)
+	tell(change{kind: userfaultfd.EventUnmap, r: pages(8, 9)})
+	tell(change{userfaultfd.EventRemap, pages(0, 4), start + 8*modelSize}) // one page of it, in truth
+	h := &inheritance{before: p.recent.before.clone(make(heirs)), read: len(p.recent.changes)}
+	tell(change{kind: userfaultfd.EventUnmap, r: pages(1, 4)})
+	change{kind: userfaultfd.EventRemove, r: pages(12, 13)}.apply(&p.space) // of the parent
+	tell(change{kind: userfaultfd.EventUnmap, r: pages(0, 1)})
+	h.changes = p.recent.changes
+	child := h.layout(func(addr uint64) bool { return addr >= start+4*modelSize })
 	for i := range uint64(8) {
 		at := start + (8+i)*modelSize
-		mine, its := p.space.find(at), child.space.find(at)
-		if mine.b.region != its.b.region || mine.pageOf(at) != its.pageOf(at) {
-			t.Errorf("page %d is of region %d, and in the child of region %d", i, mine.b.region, its.b.region)
+		mine, its := p.space.find(at), child.find(at)
+		if its == nil || mine.b.region != its.b.region || mine.pageOf(at) != its.pageOf(at) {
+			t.Fatalf("page %d is of region %d, and in the child %+v", i, mine.b.region, its)
 		}
 		if want := min(i, 1); uint64(mine.b.region) != want {
 			t.Errorf("page %d is of region %d, want %d", i, mine.b.region, want)
@@ -205,7 +207,7 @@ func TestAChildThatIsForkedInTheMidstOfAMoveThatShrinks(t *testing.T) {
 			t.Errorf("page %d has the same state in both", i)
 		}
 	}
-	if s := child.space.find(start + 12*modelSize); s.b.states.get(4) != Untouched {
+	if s := child.find(start + 12*modelSize); s.b.states.get(4) != Untouched {
 		t.Error("what the parent has discarded the child has too")
 	}
 }

@@ -188,4 +188,6 @@ func (s *space) isSettled() bool {
 
 // isOwed reports whether something may still be to come that the kernel tells the end
 // of.
-func (p *Pager) isOwed() bool { return p.kernel >= countsEvents && !p.space.isSettled() }
+func (p *Pager) isOwed() bool {
+	return p.kernel >= countsEvents && (p.recent != nil || !p.space.isSettled())
+}

@@ -66,6 +66,7 @@ type simulatedProcess struct {
 	at      map[uint64]modelPage // registered memory
 	threads []simulatedThread
 	slots   uint64
+	haste   int // in ten steps, so many are somebody's who has something to tell
 }
 
 type simulatedThread struct {
@@ -180,6 +181,9 @@ func (p *simulatedProcess) call(t *simulatedThread) {
 // step has a thread go on, and returns what it tells, if it does.
 func (p *simulatedProcess) step() (told change, ok bool) {
 	t := &p.threads[p.random.IntN(len(p.threads))]
+	if i := slices.IndexFunc(p.threads, func(t simulatedThread) bool { return len(t.untold) > 0 }); i >= 0 && p.random.IntN(10) < p.haste {
+		t = &p.threads[i]
+	}
 	if len(t.untold) == 0 {
 		p.call(t)
 		return told, false

@@ -114,3 +114,33 @@ func TestMemoryAtTheSameAddressIsNotOurs(t *testing.T) {
 	s.serve(Config{Regions: s.region(pattern{})})
 	s.want(offsets(0, page), "read 0 2")
 }
+
+// Memory can be where nothing is asked for, to learn whether the kernel owes events.
+func TestServedMemoryWhereNothingIsAskedFor(t *testing.T) {
+	page := os.Getpagesize()
+	at, err := unix.MmapPtr(-1, 0, unsafe.Add(nil, uintptr(nowhere)), uintptr(page), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED_NOREPLACE)
+	if err != nil {
+		t.Skip("this process has something else there: ", err)
+	}
+	defer unix.MunmapPtr(at, uintptr(page))
+	f := uffdtest.OpenConfig(t, userfaultfd.Config{Features: userfaultfd.FeatureEventRemove})
+	r := userfaultfd.Range{Start: nowhere, Len: uint64(page)}
+	if _, err := f.Register(r, userfaultfd.RegisterMissing); err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPager(f, Config{Regions: []Region{{Range: r}}, NoPoison: LeaveWaiting})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.owesEvents() {
+		t.Fatal("the kernel owes events, and there are none")
+	}
+	discarded := make(chan error, 1)
+	go func() { discarded <- unix.Madvise(unsafe.Slice((*byte)(at), page), unix.MADV_DONTNEED) }()
+	uffdtest.Eventually(t, "an event", p.owesEvents)
+	p.round()
+	if err := <-discarded; err != nil {
+		t.Fatal(err)
+	}
+	uffdtest.Eventually(t, "the end of it", func() bool { return !p.owesEvents() })
+}

@@ -154,6 +154,8 @@ type Pager struct {
 	order *order
 	space space
 
+	inheritance *inheritance // of a child that is not served yet
+
 	kernel kernel
 
 	copyMode     userfaultfd.CopyMode // write-protected, if writes are tracked
@@ -168,7 +170,8 @@ type Pager struct {
 	later     []fault // set aside, because the address space changes
 	spare     []fault // room for later
 	paid      []userfaultfd.Range
-	unborn    []*Pager  // of children of forks, whose space is in doubt
+	recent    *recent   // what children of forks may have, or not
+	unborn    []*Pager  // of such children, until that is known
 	vacated   []vacated // what was unmapped just now
 	backoff   time.Duration
 	timed     bool // a deadline is set for what was set aside

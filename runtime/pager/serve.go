@@ -248,6 +248,7 @@ func (p *Pager) drain(room int) (n int) {
 	p.unread = false
 	if p.isOwed() && !p.owesEvents() {
 		p.space.settle()
+		p.bear()
 	}
 	// Of a fork, what the read has not got may still be there: it takes a
 	// descriptor that was not to be had.
@@ -281,7 +282,7 @@ func (p *Pager) drain(room int) (n int) {
 	if len(p.space.shares) > 0 {
 		p.lengthen()
 	}
-	if len(p.unborn) > 0 && p.isSettled() {
+	if len(p.unborn) > 0 && p.isBearable() {
 		p.bear()
 	}
 	return n

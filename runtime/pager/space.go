@@ -328,32 +328,32 @@ func (s *space) mergeVacant() {
 	s.segments = merged
 }
 
-// clone returns the space of a child of fork(2): the states of private memory
-// are its own from now on.
-func (s *space) clone() space {
-	backings := make(map[*backing]*backing)
-	own := func(segments []segment) []segment {
-		segments = slices.Clone(segments)
-		for i := range segments {
-			b := segments[i].b
-			if b.shared || b.vacant {
-				continue
-			}
-			if backings[b] == nil {
-				own := *b
-				own.states = b.states.clone()
-				own.written, own.asked = b.written.clone(), b.asked.clone()
-				backings[b] = &own
-			}
-			segments[i].b = backings[b]
+// heirs are the backings of a child of fork(2), by its parent's: the states of private
+// memory are its own from then on.
+type heirs map[*backing]*backing
+
+func (h heirs) of(segments []segment) []segment {
+	segments = slices.Clone(segments)
+	for i := range segments {
+		b := segments[i].b
+		if b.shared || b.vacant {
+			continue
 		}
-		return segments
+		if h[b] == nil {
+			own := *b
+			own.states = b.states.clone()
+			own.written, own.asked = b.written.clone(), b.asked.clone()
+			h[b] = &own
+		}
+		segments[i].b = h[b]
 	}
-	c := space{segments: own(s.segments), exact: s.exact, unmapped: slices.Clone(s.unmapped), shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
-	for _, m := range s.moves {
-		m.segments, m.unmapped, m.since = own(m.segments), slices.Clone(m.unmapped), slices.Clone(m.since)
-		c.moves = append(c.moves, m)
-	}
+	return segments
+}
+
+// clone returns the layout for a child of fork(2).
+func (s *space) clone(h heirs) space {
+	c := s.layout()
+	c.segments = h.of(c.segments)
 	return c
 }
 

@@ -232,7 +232,7 @@ func FuzzMessages(f *testing.F) {
 		// A fetch that was begun before lands where it still belongs.
 		p.hooks.refuse = func(o operation, r userfaultfd.Range) error { return &userfaultfd.Error{Err: unix.EEXIST} }
 		p.landOnce(&fetch{r: userfaultfd.Range{Start: 1 << 20, Len: 1 << 20}, b: first}, fuzzed[:])
-		c := p.space.clone()
+		c := p.space.clone(make(heirs))
 		if len(c.segments) != len(p.space.segments) {
 			t.Fatal("a clone differs")
 		}

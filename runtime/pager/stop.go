@@ -28,6 +28,7 @@ func (p *Pager) finish(why error) error {
 		}
 		close(p.ended)
 	}()
+	p.awaitBirths()
 	p.family.leave(p) // nobody sets a deadline any more, when the userfaultfd may be another's
 	p.fetches.close()
 	var byContext *stopped
@@ -118,7 +119,7 @@ func (p *Pager) poisonOwed() outcome {
 		p.drain(len(p.msgs))
 		p.resolveAll()
 		out, err := p.poisonAll()
-		owed := len(p.later) > 0 || p.unread || len(p.space.shares) > 0
+		owed := len(p.later) > 0 || p.unread || len(p.space.shares) > 0 || len(p.unborn) > 0
 		p.order.endRead()
 		switch {
 		case out == failed:
@@ -234,7 +235,7 @@ const nowhere = 1 << 20
 // askNothing asks the kernel for what is impossible, and returns why it is.
 func (p *Pager) askNothing() unix.Errno {
 	if p.space.find(nowhere) != nil {
-		return unix.EAGAIN
+		return p.copyNothing(nowhere)
 	}
 	return cause(zeroNothing(p.file))
 }

@@ -18,6 +18,7 @@
  *	unmap I N       munmap
  *	protect I N     mprotect(PROT_READ): the mapping is split
  *	move I N        mremap to elsewhere; the pages keep their numbers
+ *	moved I N       the same, and reads them
  *	move_keep I N   mremap(MREMAP_DONTUNMAP); the pages keep their old addresses, and
  *	                where they are now is numbered from the last on
  *	twice I N       mremap of no bytes to N pages: the pages of shared memory are
@@ -102,7 +103,7 @@ static void act(char *command, char *result, size_t size)
 	sscanf(command, "%31s %d %d %d", verb, &i, &n, &more);
 	sscanf(command, "%*s %*d %llu", &offset);
 	strcpy(result, "ok");
-	if (!strcmp(verb, "read")) {
+	if (!strcmp(verb, "read") || (!strcmp(verb, "moved") && !remap(i, n, 0, 0))) {
 		size_t used = 0;
 		for (int k = 0; k < n && used + 32 < size; k++) {
 			long long holds = page_holds(pages[i + k]);
@@ -172,7 +173,7 @@ static void *obey(void *packet)
 		goto out;
 	}
 	if (forks || lingers) {
-		pid_t pid = fork();
+		pid_t pid = _Fork(); /* fork keeps the locks of malloc while it waits */
 		if (pid < 0)
 			DIE("fork");
 		if (pid > 0)

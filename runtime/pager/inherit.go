@@ -1,0 +1,392 @@
+package pager
+
+import (
+	"slices"
+	"time"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// An inheritance is what is known of the address space of a child of fork(2).
+//
+// The kernel copies the address space first, and queues the FORK then, as mremap(2)
+// and munmap(2) queue their messages when they are done. A FORK can overtake the REMAP
+// of another thread, or be overtaken: one fork(2) in five, where another thread does
+// nothing but move memory over other memory (measured on Linux 6.18). So of what was
+// read before the FORK the child may have nothing, and of what is read after it all,
+// for as long as the parent is owed events.
+//
+// Which of these changes it has, its userfaultfd tells: memory is registered where it
+// is, and nowhere else. All sets of them are tried, those are out that do not fit
+// what is registered, and where the others differ, nobody knows what is there: it is
+// poisoned when it is missed.
+type inheritance struct {
+	before  space    // the parent's address space when it was owed nothing, with the child's states
+	changes []change // since then, until it was owed nothing again
+	read    int      // so many of them before the FORK
+	lost    bool     // and there were more
+
+	own []change // the child's, since
+}
+
+// recent are changes of an address space since its process was owed nothing.
+type recent struct {
+	before  space
+	changes []change
+	lost    bool
+	last    time.Time
+}
+
+// maxRecent bounds them.
+const maxRecent = 1024
+
+// remember notes a change that is about to be applied, or a FORK: where the kernel
+// counts what it owes, what a child has is known when it owes nothing, and elsewhere
+// after a moment, and not of what is read after the FORK.
+func (p *Pager) remember(c change) {
+	if p.file.Features()&userfaultfd.FeatureEventFork == 0 {
+		return
+	}
+	if p.kernel < countsEvents {
+		if p.recent != nil && len(p.unborn) == 0 && time.Since(p.recent.last) > longestDoubt {
+			p.recent = nil
+		}
+		if c.kind == userfaultfd.EventFork || p.recent == nil && c.kind != userfaultfd.EventRemap {
+			return
+		}
+	}
+	if p.recent == nil {
+		p.recent = &recent{before: p.space.layout()}
+	}
+	p.recent.note(c)
+}
+
+func (r *recent) note(c change) {
+	r.last = time.Now()
+	switch {
+	case c.kind == userfaultfd.EventFork:
+	case len(r.changes) == maxRecent:
+		r.lost = true
+	default:
+		r.changes = append(r.changes, c)
+	}
+}
+
+// layout returns what is where.
+func (s *space) layout() space {
+	return space{segments: slices.Clone(s.segments), exact: s.exact, follows: s.follows, shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
+}
+
+// inherit finds out what a child has, before it is served. What the child changes
+// meanwhile is read, and applied then.
+func (p *Pager) inherit() {
+	h := p.inheritance
+	if h == nil {
+		return
+	}
+	p.inheritance = nil
+	var read []userfaultfd.Msg
+	for end := time.Now().Add(longestDoubt); ; time.Sleep(50 * time.Microsecond) {
+		p.order.beginRead()
+		for {
+			n, err := p.file.TryRead(p.msgs)
+			if n == 0 || err != nil {
+				break
+			}
+			for _, m := range p.msgs[:n] {
+				switch m.Event() {
+				case userfaultfd.EventPagefault:
+					continue // all are woken when it is served
+				case userfaultfd.EventUnmap:
+					h.own = append(h.own, change{kind: userfaultfd.EventUnmap, r: m.Unmap()})
+				case userfaultfd.EventRemap:
+					r := m.Remap()
+					h.own = append(h.own, change{userfaultfd.EventRemap, userfaultfd.Range{Start: r.From, Len: r.Len}, r.To})
+				}
+				read = append(read, m)
+			}
+		}
+		known := true
+		s := h.layout(func(addr uint64) bool {
+			registered, out := p.isRegistered(addr)
+			known = known && out != changing
+			return registered
+		})
+		if late := time.Now().After(end); known || late {
+			if !known {
+				h.lost = true
+				s = h.layout(nil)
+			}
+			if h.lost {
+				p.log.Error("pager: a child was forked while too much changed to know what it has; what it misses is poisoned")
+			}
+			p.space = s
+			for i := range read {
+				p.apply(&read[i])
+			}
+			p.order.endRead()
+			return
+		}
+		p.order.endRead()
+	}
+}
+
+// isRegistered asks the kernel whether memory at addr is registered.
+func (p *Pager) isRegistered(addr uint64) (bool, outcome) {
+	switch p.copyNothing(addr) {
+	case unix.EAGAIN:
+		return false, changing
+	case unix.ESRCH:
+		return false, gone
+	case unix.ENOENT:
+		return false, done
+	}
+	return true, done // EINVAL if it is a huge page
+}
+
+// copyNothing asks for a copy of what cannot be read, and returns why it is not made:
+// UFFDIO_COPY looks at its destination before it looks at its source.
+func (p *Pager) copyNothing(to uint64) unix.Errno {
+	unreadable, err := unix.Mmap(-1, 0, p.systemPage, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return unix.EAGAIN
+	}
+	defer unix.Munmap(unreadable)
+	_, err = p.file.Copy(to, unreadable, userfaultfd.CopyDontWake)
+	return cause(err)
+}
+
+// layout returns the address space of the child before its own changes.
+func (h *inheritance) layout(registered func(addr uint64) bool) space {
+	s := h.before.layout()
+	if h.lost {
+		for _, seg := range slices.Clone(s.segments) {
+			s.estrange(rangeOf(seg), seg.b)
+		}
+		return s
+	}
+	for _, part := range h.parts() {
+		part.settle(h, &s, registered)
+	}
+	s.mergeVacant()
+	return s
+}
+
+// An inheritedPart are changes of the same memory.
+type inheritedPart struct {
+	ranges  []userfaultfd.Range // ascending and apart
+	changes []int               // of the parent's
+	own     []int
+}
+
+// parts returns the changes of the parent's that have nothing to do with each other
+// apart.
+func (h *inheritance) parts() (parts []inheritedPart) {
+	for i, c := range slices.Concat(h.changes, h.own) {
+		x := inheritedPart{ranges: h.before.ranges(c)}
+		if i < len(h.changes) {
+			x.changes = []int{i}
+		} else {
+			x.own = []int{i - len(h.changes)}
+		}
+		var apart []inheritedPart
+		for _, y := range parts {
+			if in, _ := split(y.ranges, x.ranges...); len(in) == 0 {
+				apart = append(apart, y)
+				continue
+			}
+			_, more := split(y.ranges, x.ranges...)
+			x.ranges = append(x.ranges, more...)
+			x.changes, x.own = append(x.changes, y.changes...), append(x.own, y.own...)
+		}
+		parts = append(apart, x)
+	}
+	parts = slices.DeleteFunc(parts, func(x inheritedPart) bool { return len(x.changes) == 0 })
+	for i := range parts {
+		slices.Sort(parts[i].changes)
+		slices.Sort(parts[i].own)
+	}
+	return parts
+}
+
+// ranges returns what a change is about.
+func (s *space) ranges(c change) []userfaultfd.Range {
+	if c.kind != userfaultfd.EventRemap {
+		return []userfaultfd.Range{c.r}
+	}
+	n := c.r.Len
+	if n == 0 {
+		n = 1
+		if seg := s.find(c.r.Start); seg != nil {
+			n = seg.b.pageSize
+		}
+	}
+	to := userfaultfd.Range{Start: c.to, Len: n}
+	_, rest := split([]userfaultfd.Range{{Start: c.r.Start, Len: n}}, to)
+	return append(rest, to)
+}
+
+// maxChoices bounds how many changes that a child may have or not are tried.
+const maxChoices = 9
+
+// needs returns, for each change, the set of those without which the child has not got
+// it: the UNMAP of where memory was follows its REMAP. It need not be there, after
+// MREMAP_DONTUNMAP.
+func (h *inheritance) needs(changes []int) []int {
+	rest := make([]uint64, len(changes))
+	needs := make([]int, len(changes))
+	for k, i := range changes {
+		c := h.changes[i]
+		if c.kind == userfaultfd.EventRemap {
+			rest[k] = c.r.Len
+			continue
+		}
+		for m := range k {
+			from := h.changes[changes[m]].r
+			if _, out := split([]userfaultfd.Range{c.r}, from); rest[m] >= c.r.Len && len(out) == 0 {
+				rest[m] -= c.r.Len
+				needs[k] = 1 << m
+				break
+			}
+		}
+	}
+	return needs
+}
+
+// settle replaces what a part is about in s by what the child has.
+func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr uint64) bool) {
+	local := space{exact: s.exact, follows: s.follows}
+	var any *backing
+	for _, r := range x.ranges {
+		for _, seg := range append(s.cut(r), s.cutStrange(r)...) {
+			local.put(seg)
+			any = seg.b
+		}
+	}
+	if any == nil {
+		return // nobody knows of this memory
+	}
+	var all []candidate
+	needs := h.needs(x.changes)
+sets:
+	for set := 0; len(x.changes) <= maxChoices && set < 1<<len(x.changes); set++ {
+		for k, need := range needs {
+			if set>>k&1 != 0 && set&need != need {
+				continue sets
+			}
+		}
+		c := candidate{set: set, inherited: local.layout()}
+		for k, i := range x.changes {
+			if set>>k&1 != 0 {
+				c.inherited.redone = 0
+				h.changes[i].apply(&c.inherited)
+			}
+		}
+		c.now = c.inherited.layout()
+		for _, i := range x.own {
+			c.now.redone = 0
+			h.own[i].apply(&c.now)
+		}
+		all = append(all, c)
+	}
+	for _, r := range x.pieces(all, h) {
+		there := registered(r.Start)
+		all = slices.DeleteFunc(all, func(c candidate) bool {
+			if c.now.isStrange(r.Start) {
+				return false // it may be there
+			}
+			is := c.now.find(r.Start) != nil
+			return is != there && !(there && x.mayBeOther(h, c.set, r))
+		})
+	}
+	x.agree(h, all, s, any)
+}
+
+// A candidate is what a child has if it has a set of the changes.
+type candidate struct {
+	set       int
+	inherited space
+	now       space // with the child's own changes
+}
+
+// pieces returns the ranges of x, cut wherever anything begins or ends.
+func (x *inheritedPart) pieces(all []candidate, h *inheritance) (pieces []userfaultfd.Range) {
+	var points []uint64
+	add := func(r userfaultfd.Range) { points = append(points, r.Start, r.End()) }
+	for _, i := range x.changes {
+		for _, r := range h.before.ranges(h.changes[i]) {
+			add(r)
+		}
+	}
+	for _, i := range x.own {
+		for _, r := range h.before.ranges(h.own[i]) {
+			add(r)
+		}
+	}
+	for i := range all {
+		for _, segs := range [][]segment{all[i].inherited.segments, all[i].now.segments, all[i].now.strange} {
+			for _, seg := range segs {
+				add(rangeOf(seg))
+			}
+		}
+	}
+	slices.Sort(points)
+	points = slices.Compact(points)
+	for i := range max(len(points), 1) - 1 {
+		r := userfaultfd.Range{Start: points[i], Len: points[i+1] - points[i]}
+		if in, _ := split([]userfaultfd.Range{r}, x.ranges...); len(in) > 0 {
+			pieces = append(pieces, r)
+		}
+	}
+	return pieces
+}
+
+// mayBeOther reports whether what is registered in r may be memory of which nobody has
+// heard: the process has registered it after something was unmapped there, or it was
+// unmapped itself.
+func (x *inheritedPart) mayBeOther(h *inheritance, set int, r userfaultfd.Range) bool {
+	for k, i := range x.changes {
+		has := set>>k&1 != 0
+		if c := h.changes[i]; c.kind == userfaultfd.EventUnmap && overlap(c.r, r) && (!has || i < h.read) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(x.own, func(i int) bool { return h.own[i].kind == userfaultfd.EventUnmap && overlap(h.own[i].r, r) })
+}
+
+// agree puts into s what all candidates have in common. Where they do not agree it is
+// strange, as everything is if there is none.
+func (x *inheritedPart) agree(h *inheritance, all []candidate, s *space, b *backing) {
+	if len(all) == 0 {
+		for _, r := range x.ranges {
+			s.estrange(r, b)
+		}
+		return
+	}
+	first := &all[0].inherited
+	for _, r := range x.pieces(all, h) {
+		seg, same := first.find(r.Start), !first.isStrange(r.Start)
+		for i := range all[1:] {
+			other := all[i+1].inherited.find(r.Start)
+			same = same && (seg == nil) == (other == nil) && !all[i+1].inherited.isStrange(r.Start)
+			same = same && (seg == nil || seg.b == other.b && seg.pageOf(r.Start) == other.pageOf(r.Start) || seg.b.vacant && other.b.vacant)
+		}
+		switch {
+		case !same:
+			s.estrange(r, b)
+		case seg != nil:
+			part := segment{r.Start, r.End(), seg.b, seg.pageOf(r.Start)}
+			if before := s.find(r.Start - 1); before != nil && before.isOneWith(part) {
+				before.end = part.end
+			} else {
+				s.insert(part)
+			}
+		}
+	}
+	for _, at := range first.shares {
+		if s.find(at) != nil && !slices.Contains(s.shares, at) {
+			s.shares = append(s.shares, at)
+		}
+	}
+}

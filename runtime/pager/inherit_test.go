@@ -1,0 +1,190 @@
+package pager
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	userfaultfd "github.com/zuffd/uffd/runtime"
+)
+
+// inheritsEach runs a test with a pager that does not serve, and memory of each kind.
+func inheritsEach(t *testing.T, f func(t *testing.T, s *served, p *Pager)) {
+	eachKind(t, 12, func(t *testing.T, s *served, regions []Region) {
+		p, err := New(s.file, Config{Regions: regions, ZeroOutside: true, NoPoison: LeaveWaiting})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.kernel == forgetsEvents {
+			t.Skip("the kernel forgets that it owes events (Linux 5.16)")
+		}
+		closeKept(t)
+		f(t, s, p)
+		p.family.end(context.Canceled)
+		p.family.wg.Wait()
+	})
+}
+
+// A thread moves memory over other memory, and waits until the UNMAP of that is read;
+// then it tells of the move. The FORK of another one comes first, though its child has
+// what was moved.
+func TestAForkOvertakesAMove(t *testing.T) {
+	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {
+		size := s.memory.PageSize
+		move := s.begin("shrink 0 1 8")
+		s.awaitStuck(1)
+		child := s.begin("fork read 8 2")
+		s.awaitStuck(2)
+		s.resultBy(p, move, "the move")
+		if got, want := s.resultBy(p, child, "the child"), offsets(0, 9*size); got != want {
+			t.Errorf("the child reads %s, want %s", got, want)
+		}
+		if got, want := s.serveBy(p, "read 8 2"), offsets(0, 9*size); got != want {
+			t.Errorf("the parent reads %s, want %s", got, want)
+		}
+	})
+}
+
+// The child has nothing of what another thread has moved after the fork, and told of
+// before the FORK.
+func TestAMoveOvertakesAFork(t *testing.T) {
+	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {
+		size := s.memory.PageSize
+		child := s.begin("fork read 0 2")
+		s.awaitStuck(1)
+		move := s.begin("move 0 1")
+		s.awaitStuck(2)
+		n, err := s.file.TryRead(p.msgs)
+		if err != nil || n != 2 || p.msgs[0].Event() != userfaultfd.EventFork || p.msgs[1].Event() != userfaultfd.EventRemap {
+			t.Fatalf("%v, %v: %v", p.msgs[0].Event(), p.msgs[1].Event(), err)
+		}
+		// As if the one who forks had been slower.
+		p.order.beginRead()
+		p.apply(&p.msgs[1])
+		p.apply(&p.msgs[0])
+		p.order.endRead()
+		s.resultBy(p, move, "the move")
+		if got, want := s.resultBy(p, child, "the child"), offsets(0, size); got != want {
+			t.Errorf("the child reads %s, want %s", got, want)
+		}
+		if got, want := s.serveBy(p, "read 0 2"), offsets(0, size); got != want {
+			t.Errorf("the parent reads %s, want %s", got, want)
+		}
+	})
+}
+
+// A child that changes its memory before its parent's is known.
+func TestAChildThatChangesItsMemoryAtOnce(t *testing.T) {
+	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {
+		move := s.begin("shrink 0 1 8")
+		s.awaitStuck(1)
+		child := s.begin("fork moved 8 1")
+		s.awaitStuck(2)
+		s.resultBy(p, move, "the move")
+		if got, want := s.resultBy(p, child, "the child"), offsets(0); got != want {
+			t.Errorf("the child reads %s, want %s", got, want)
+		}
+	})
+}
+
+// A simulatedChild is the truth of one, and what its pager knows.
+type simulatedChild struct {
+	at map[uint64]modelPage
+	h  *inheritance
+}
+
+func TestChildrenOfThreadsThatOvertakeEachOther(t *testing.T) {
+	known, strange := make([]int, 10), make([]int, 10)
+	for seed := range uint64(1000) {
+		p, s := newSimulatedProcess(seed, 3)
+		p.haste = int(seed % 10)
+		var now *recent
+		var unread, read []*simulatedChild
+		for range 50 {
+			if p.random.IntN(12) == 0 {
+				unread = append(unread, &simulatedChild{at: maps.Clone(p.at)})
+			}
+			if n := len(unread); n > 0 && p.random.IntN(3) == 0 {
+				c := unread[0]
+				unread = unread[1:]
+				if now == nil {
+					now = &recent{before: s.layout()}
+				}
+				c.h = &inheritance{before: now.before.clone(make(heirs)), read: len(now.changes)}
+				read = append(read, c)
+			}
+			if c, ok := p.step(); ok {
+				if now == nil {
+					now = &recent{before: s.layout()}
+				}
+				now.note(c)
+				c.apply(s)
+			}
+			if p.owesEvents() || len(unread) > 0 {
+				continue
+			}
+			s.settle()
+			for _, c := range read {
+				c.h.changes = now.changes
+				c.changeItself(p)
+				layout := c.h.layout(func(addr uint64) bool { _, there := c.at[addr]; return there })
+				for _, own := range c.h.own {
+					own.apply(&layout)
+				}
+				k, n, err := p.check(&layout, c.at)
+				if err != nil {
+					for i, c := range c.h.changes {
+						t.Logf("%d: %v %#x-%#x to %#x", i, c.kind, c.r.Start, c.r.End(), c.to)
+					}
+					t.Logf("%+v", c.h.own)
+					t.Fatalf("seed %d: a child whose FORK came after %d changes: %v", seed, c.h.read, err)
+				}
+				known[p.haste] += k
+				strange[p.haste] += n
+			}
+			now, read = nil, nil
+		}
+	}
+	t.Logf("%v pages are known, and %v not, by how soon threads tell", known, strange)
+	if known[9] < 3*strange[9] || known[0] == 0 {
+		t.Error("that is too little")
+	}
+}
+
+// changeItself has a child move some of its memory before it is known what it has.
+func (c *simulatedChild) changeItself(p *simulatedProcess) {
+	if p.random.IntN(3) > 0 || len(c.at) == 0 {
+		return
+	}
+	all := slices.Sorted(maps.Keys(c.at))
+	from := userfaultfd.Range{Start: all[p.random.IntN(len(all))], Len: modelSize}
+	to := simulatedStart + p.random.Uint64N(p.slots)*modelSize
+	if _, used := c.at[to]; used {
+		return
+	}
+	c.at[to] = c.at[from.Start]
+	delete(c.at, from.Start)
+	c.h.own = []change{{userfaultfd.EventRemap, from, to}, {kind: userfaultfd.EventUnmap, r: from}}
+}
+
+func TestAChildOfWhichTooMuchIsToBeKnown(t *testing.T) {
+	r := &recent{before: space{exact: true}}
+	r.before.insert(segment{simulatedStart, simulatedStart + 4*modelSize, &backing{pageSize: modelSize, states: newStates(4)}, 0})
+	for i := range uint64(maxRecent + 1) {
+		r.note(change{kind: userfaultfd.EventUnmap, r: userfaultfd.Range{Start: simulatedStart + i*modelSize, Len: modelSize}})
+	}
+	h := &inheritance{before: r.before.clone(make(heirs)), changes: r.changes, lost: r.lost}
+	for _, lost := range []bool{true, false} {
+		h.lost = lost
+		if !lost {
+			// Each of so many may be or not.
+			h.changes = slices.Repeat([]change{{userfaultfd.EventUnmap, userfaultfd.Range{Start: simulatedStart, Len: 4 * modelSize}, 0}}, maxChoices+1)
+		}
+		s := h.layout(func(uint64) bool { return true })
+		if s.find(simulatedStart) != nil || !s.isStrange(simulatedStart) {
+			t.Errorf("lost %v: %s", lost, fmt.Sprintf("%+v", s))
+		}
+	}
+}
