@@ -67,7 +67,7 @@ func TestIdentify(t *testing.T) {
 			if err := os.WriteFile(path, c.head, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if arch, err := Identify(path); arch != c.arch || (err != nil) != (arch == "") {
+			if arch, err := identify(path); arch != c.arch || (err != nil) != (arch == "") {
 				t.Errorf("got %q, %v", arch, err)
 			}
 		})

@@ -1,10 +1,12 @@
 // Package kernels knows the kernels that the bindings are verified on: which
-// of Debian's stock ones, how their images are had, what an image is, and how
-// the kernel's types are found in it.
+// of Debian's stock ones, how their images are had, and what an image is.
 package kernels
 
 import (
+	"cmp"
 	"context"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +27,7 @@ import (
 // A Kernel is one that can be booted.
 type Kernel struct {
 	Arch    string // GOARCH
-	For     string // what it is chosen for; of the long-term ones there are several
+	For     string // what it is chosen for; "" for the long-term ones, of which there are several
 	Release string // the one that does it: "6.12"; "" for the newest of the suite
 	Flavour string // the end of the package's name
 	Suite   string
@@ -38,15 +40,15 @@ type Kernel struct {
 // that is to be stable next.
 var Debian = []Kernel{
 	{"amd64", "oldest", "5.10", "cloud-amd64", "bullseye", ""},
-	{"amd64", "long-term", "6.1", "cloud-amd64", "bookworm", ""},
-	{"amd64", "long-term", "6.12", "cloud-amd64", "trixie", ""},
-	{"amd64", "long-term", "6.18", "cloud-amd64", "trixie-backports", ""},
+	{"amd64", "", "6.1", "cloud-amd64", "bookworm", ""},
+	{"amd64", "", "6.12", "cloud-amd64", "trixie", ""},
+	{"amd64", "", "6.18", "cloud-amd64", "trixie-backports", ""},
 	{"amd64", "recent", "7.0", "cloud-amd64", "trixie-backports", ""},
 	{"amd64", "newest", edition(), "cloud-amd64", "trixie-backports", ""},
 	{"arm64", "oldest", "5.10", "cloud-arm64", "bullseye", ""},
-	{"arm64", "long-term", "6.1", "cloud-arm64", "bookworm", ""},
-	{"arm64", "long-term", "6.12", "cloud-arm64", "trixie", ""},
-	{"arm64", "long-term", "6.12", "arm64-16k", "trixie", ""},
+	{"arm64", "", "6.1", "cloud-arm64", "bookworm", ""},
+	{"arm64", "", "6.12", "cloud-arm64", "trixie", ""},
+	{"arm64", "", "6.12", "arm64-16k", "trixie", ""},
 	{"arm64", "newest", edition(), "cloud-arm64", "trixie-backports", ""},
 	{"riscv64", "newest", "", "riscv64", "forky", ""},
 	{"s390x", "newest", "", "s390x", "forky", ""},
@@ -67,22 +69,12 @@ func edition() string {
 
 // Name is what the kernel is chosen and reported by: "arm64/6.12-16k",
 // "amd64/newest".
-func (k Kernel) Name() string {
-	switch {
-	case k.path != "":
-		return k.Arch + "/" + filepath.Base(k.path)
-	case k.For == "long-term":
-		return k.byRelease()
-	}
-	return k.Arch + "/" + k.For + pageSuffix.FindString(k.Flavour)
-}
+func (k Kernel) Name() string { return k.named(cmp.Or(k.For, k.Release)) }
 
-// byRelease is the kernel's other name: "amd64/7.3".
-func (k Kernel) byRelease() string {
-	return k.Arch + "/" + k.Release + pageSuffix.FindString(k.Flavour)
-}
+// named returns a name of the kernel, with the size of its pages where Debian
+// has that in the flavour.
+func (k Kernel) named(s string) string { return k.Arch + "/" + s + pageSuffix.FindString(k.Flavour) }
 
-// pageSuffix is how Debian names kernels of large pages.
 var pageSuffix = regexp.MustCompile(`-\d+k$`)
 
 // An Image is a kernel's file, and where it came from.
@@ -96,36 +88,25 @@ type Image struct {
 // out, from the cache or from Debian. A kernel that Debian does not carry any
 // more is replaced by the next newer one, which does its job; by the newest if
 // there is none.
-func (k Kernel) Image(ctx context.Context, cache *debian.Cache) (Image, error) {
+func (k Kernel) Image(ctx context.Context, cache *debian.Cache) (i Image, err error) {
 	if k.path != "" {
 		return Image{Path: k.path}, nil
 	}
-	image, err := k.image(ctx, cache)
-	if err == nil || errors.Is(err, debian.ErrOffline) || ctx.Err() != nil {
-		return image, err
-	}
-	instead, ok := k.nearest(ctx, cache)
-	if !ok {
-		return Image{}, err
-	}
-	why := fmt.Sprintf("%s is Linux %s of %s: %v", k.Name(), instead.Release, instead.Suite, err)
-	if image, err = instead.image(ctx, cache); err != nil {
-		return Image{}, err
-	}
-	image.Instead, _, _ = strings.Cut(why, "\n")
-	return image, nil
-}
-
-func (k Kernel) image(ctx context.Context, cache *debian.Cache) (Image, error) {
 	e, err := cache.Extract(ctx, k.query(), bootable)
+	if err != nil && !errors.Is(err, debian.ErrOffline) && ctx.Err() == nil {
+		if instead, ok := k.nearest(ctx, cache); ok {
+			why := fmt.Sprintf("%s is Linux %s of %s: %v", k.Name(), instead.Release, instead.Suite, err)
+			i.Instead, _, _ = strings.Cut(why, "\n")
+			e, err = cache.Extract(ctx, instead.query(), bootable)
+		}
+	}
 	if err != nil {
 		return Image{}, err
 	}
-	i := Image{Package: e.String()}
+	i.Package = e.String()
 	err = filepath.WalkDir(e.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
-			i.Path = path
-			return fs.SkipAll
+			i.Path = path // there is one
 		}
 		return err
 	})
@@ -144,13 +125,12 @@ func (k Kernel) nearest(ctx context.Context, cache *debian.Cache) (instead Kerne
 		if other.Arch != k.Arch {
 			continue
 		}
-		candidate := k
-		candidate.Suite, candidate.Release = other.Suite, ""
-		all, _ := cache.Packages(ctx, candidate.query())
+		k.Suite, k.Release = other.Suite, ""
+		all, _ := cache.Packages(ctx, k.query())
 		for _, p := range all {
 			if release, err := abi.ParseRelease(p.Version); err == nil {
-				candidate.Release = release.String()
-				there[release] = candidate
+				k.Release = release.String()
+				there[release] = k
 			}
 		}
 	}
@@ -184,45 +164,62 @@ var bootable = regexp.MustCompile(`^(boot|usr/lib/modules/[^/]+)/vmlinu[xz]`)
 // Choose returns the kernels whose names match one of the patterns of a list
 // separated by commas, as path.Match has them. One that is named by what it is
 // for can be named by its release, too.
-func Choose(all []Kernel, list string) ([]Kernel, error) {
+func Choose(all []Kernel, list string) (chosen []Kernel, err error) {
 	patterns := strings.Split(list, ",")
-	matches := func(k Kernel, pattern string) bool {
-		name, _ := filepath.Match(pattern, k.Name())
-		release, _ := filepath.Match(pattern, k.byRelease())
-		return name || release && k.Release != ""
-	}
-	var names []string
+	useless := slices.Clone(patterns)
 	for _, k := range all {
-		names = append(names, k.Name())
-	}
-	for _, p := range patterns {
-		if !slices.ContainsFunc(all, func(k Kernel) bool { return matches(k, p) }) {
-			return nil, fmt.Errorf("-kernels: %q is none of %s", p, strings.Join(names, " "))
+		matches := func(pattern string) bool {
+			name, _ := filepath.Match(pattern, k.Name())
+			release, _ := filepath.Match(pattern, k.named(k.Release))
+			return name || release && k.Release != ""
 		}
+		if slices.ContainsFunc(patterns, matches) {
+			chosen = append(chosen, k)
+		}
+		useless = slices.DeleteFunc(useless, matches)
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(k Kernel) bool {
-		return !slices.ContainsFunc(patterns, func(p string) bool { return matches(k, p) })
-	}), nil
+	if len(useless) > 0 {
+		return nil, fmt.Errorf("-kernels: %q match none; -list lists them", useless)
+	}
+	return chosen, nil
 }
 
 // In returns the kernels of a directory, and says on w which files are none.
-func In(dir string, w io.Writer) ([]Kernel, error) {
+func In(dir string, w io.Writer) (all []Kernel, err error) {
 	entries, err := os.ReadDir(dir)
-	var all []Kernel
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if info, err := os.Stat(path); err != nil || info.IsDir() { // through symbolic links
-			continue
-		}
-		goarch, err := Identify(path)
+		goarch, err := identify(path)
 		if err != nil {
 			fmt.Fprintf(w, "not booted: %v\n", err)
 			continue
 		}
-		all = append(all, Kernel{Arch: goarch, path: path})
+		all = append(all, Kernel{Arch: goarch, For: e.Name(), path: path})
 	}
 	if err == nil && len(all) == 0 {
 		err = fmt.Errorf("%s: no kernel", dir)
 	}
 	return all, err
+}
+
+// identify tells a kernel's architecture, as Go names it, from its image.
+func identify(path string) (goarch string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	for _, a := range arch.All {
+		if m := a.Machine; m != nil && m.Magic != "" {
+			b := make([]byte, len(m.Magic))
+			f.ReadAt(b, m.MagicAt) // zeros where there is nothing
+			if string(b) == m.Magic {
+				return a.Go, nil
+			}
+		}
+	}
+	if e, err := elf.NewFile(f); err == nil && e.Machine == elf.EM_PPC64 && e.ByteOrder == binary.LittleEndian {
+		return "ppc64le", nil
+	}
+	return "", fmt.Errorf("%s: no kernel image that is known here: x86 bzImage, arm64 Image, riscv64 Image, s390x image, ppc64le ELF", path)
 }
