@@ -3,12 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"embed"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,129 +15,108 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cavaliergopher/cpio"
+	"github.com/u-root/mkuimage/cpio"
+	"github.com/u-root/mkuimage/uimage/initramfs"
 	"github.com/zuffd/uffd/verify/arch"
 	"github.com/zuffd/uffd/verify/debian"
 	"github.com/zuffd/uffd/verify/kernels"
 )
 
-// guestSource is init's source, so that it can be built wherever this is run.
+// initSource is there so that init can be built wherever this is run.
 //
-//go:embed init/main.go internal/console/console.go
-var guestSource embed.FS
+//go:embed init/main.go
+var initSource []byte
 
-// A source is a package that has tests.
-type source struct{ path, dir string }
+// testArgs are those of every test binary, beside those of the command line.
+var testArgs = []string{"-test.v=test2json", "-test.short"}
 
-// list returns the packages that have tests on an architecture.
-func (r *runner) list(ctx context.Context, goarch string) (all []source, err error) {
+// build builds what guests of an architecture have, and returns its archive.
+func (r *runner) build(ctx context.Context, goarch string) (path string, err error) {
 	const format = "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}"
-	out, err := goCommand(ctx, ".", goarch, append([]string{"list", "-f", format}, r.packages...)...)
-	for line := range strings.Lines(out) {
-		if path, dir, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
-			all = append(all, source{path, dir})
+	listed, err := goCommand(ctx, goarch, append([]string{"list", "-f", format}, r.packages...)...)
+	dir, init := filepath.Join(r.tmp, goarch), filepath.Join(r.tmp, goarch+".go")
+	if err = errors.Join(err, os.WriteFile(init, initSource, 0o644)); err != nil {
+		return "", err
+	}
+	files := initramfs.NewFiles()
+	builds := [][]string{
+		{"build", "-C", r.tmp, stripped, "-o", filepath.Join(dir, "init"), init},
+		{"build", "-C", r.tmp, stripped, "-o", filepath.Join(dir, "test2json"), "cmd/test2json"},
+	}
+	var packages []string
+	for line := range strings.Lines(listed) {
+		pkg, source, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		n := fmt.Sprint(len(packages))
+		packages = append(packages, pkg)
+		builds = append(builds, []string{"test", "-c", stripped, "-o", filepath.Join(dir, n, "test"), pkg})
+		if err := r.programs(ctx, goarch, source, filepath.Join(dir, n, "programs")); err != nil {
+			return "", err
 		}
-	}
-	if err == nil && len(all) == 0 {
-		err = fmt.Errorf("%s: no tests for %s", strings.Join(r.packages, " "), goarch)
-	}
-	return all, err
-}
-
-// initramfs is the file of what guests of an architecture have.
-func (r *runner) initramfs(goarch string) string { return filepath.Join(r.tmp, goarch+".cpio") }
-
-// build lays out in a directory what a guest is to have, archives it, and
-// returns how many packages are tested in it.
-func (r *runner) build(ctx context.Context, goarch string) (packages int, err error) {
-	module, root := filepath.Join(r.tmp, goarch), filepath.Join(r.tmp, goarch+".root")
-	const mod = "module github.com/zuffd/uffd/verify/vm\n\ngo 1.26.0\n"
-	err = errors.Join(os.CopyFS(module, guestSource), os.WriteFile(filepath.Join(module, "go.mod"), []byte(mod), 0o644))
-	if err != nil {
-		return 0, err
-	}
-	for _, program := range []string{"./init", "cmd/test2json"} {
-		if _, err := goCommand(ctx, module, goarch, "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(root, filepath.Base(program)), program); err != nil {
-			return 0, err
-		}
-	}
-	sources, err := r.list(ctx, goarch)
-	if err != nil {
-		return 0, err
-	}
-	j := r.job
-	for i, p := range sources {
-		j.Packages = append(j.Packages, p.path)
-		dir := filepath.Join(root, fmt.Sprint(i))
-		if _, err := goCommand(ctx, p.dir, goarch, "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "test"), "."); err != nil {
-			return 0, err
-		}
-		err := os.CopyFS(filepath.Join(dir, "testdata"), os.DirFS(filepath.Join(p.dir, "testdata")))
+		err := files.AddFile(filepath.Join(source, "testdata"), n+"/testdata")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return 0, err
-		}
-		if err := r.programs(ctx, goarch, p, filepath.Join(dir, "programs")); err != nil {
-			return 0, err
+			return "", err
 		}
 	}
-	content, err := json.Marshal(j)
+	if len(packages) == 0 {
+		return "", fmt.Errorf("%s: no tests for %s", strings.Join(r.packages, " "), goarch)
+	}
+	for _, args := range builds {
+		if _, err := goCommand(ctx, goarch, args...); err != nil {
+			return "", err
+		}
+	}
+	args := slices.Concat(testArgs, []string{"-test.run=" + r.run, "-test.timeout=" + r.timeout.String()})
+	job, err := json.Marshal(map[string]any{"Packages": packages, "Args": args, "Timeout": r.timeout})
+	err = errors.Join(err, files.AddRecord(cpio.StaticFile("job.json", string(job), 0o644)), files.AddFile(dir, "."))
 	if err != nil {
-		return 0, err
+		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(root, "job.json"), content, 0o644); err != nil {
-		return 0, err
-	}
-	return len(j.Packages), writeCPIO(r.initramfs(goarch), root)
+	archive := &initramfs.CPIOFile{Path: dir + ".cpio"}
+	return archive.Path, initramfs.Write(&initramfs.Opts{Files: files, OutputFile: archive})
 }
 
-// programs returns the sources of a package's C programs.
-func (p source) programs() []string {
-	all, _ := filepath.Glob(filepath.Join(p.dir, "testdata", "*.c"))
-	return all
-}
+// stripped has the linker leave out what only a debugger reads.
+const stripped = "-ldflags=-s -w"
 
 // cflags matches what a C source says of how it is to be compiled.
 var cflags = regexp.MustCompile(`(?m)^\W*cflags: *(.*)$`)
 
-// links returns an error if static C programs cannot be built for an
-// architecture: for want of a compiler, or of a C library for it.
-func links(a arch.Arch) error {
-	_, err := a.Compile("int main(void) { return 0; }", "-static", "-xc", "-o", os.DevNull, "-")
-	if err != nil {
-		return fmt.Errorf("no C programs for %s, which takes Debian's %s and %s: %w", a.Go, a.CCPackage, a.LibC, err)
+// programs builds in a directory the C programs of a package's testdata. Where
+// that cannot be they are left out, and it is for the tests to say so.
+func (r *runner) programs(ctx context.Context, goarch, pkg, dir string) error {
+	sources, err := filepath.Glob(filepath.Join(pkg, "testdata", "*.c"))
+	if len(sources) == 0 {
+		return err
 	}
-	return nil
-}
-
-// programs builds a package's C programs in a directory. Where that cannot be
-// they are left out, and it is for the tests to say so.
-func (r *runner) programs(ctx context.Context, goarch string, p source, dir string) error {
 	a, _ := arch.For(goarch)
-	if len(p.programs()) == 0 {
-		return nil
-	}
 	if err := links(a); err != nil {
 		fmt.Fprintln(r.log, err)
 		return nil
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	for _, program := range p.programs() {
-		text, err := os.ReadFile(program)
-		if err != nil {
+	for _, source := range sources {
+		text, err := os.ReadFile(source)
+		if err = errors.Join(err, os.MkdirAll(dir, 0o755)); err != nil {
 			return err
 		}
-		out := filepath.Join(dir, strings.TrimSuffix(filepath.Base(program), ".c"))
-		args := append(slices.Clone(a.CC[1:]), "-static", "-O2", "-o", out, program)
+		program := filepath.Join(dir, strings.TrimSuffix(filepath.Base(source), ".c"))
+		args := append(slices.Clone(a.CC[1:]), "-static", "-O2", "-o", program, source)
 		if m := cflags.FindSubmatch(text); m != nil {
 			args = append(args, strings.Fields(string(m[1]))...)
 		}
 		cmd := exec.CommandContext(ctx, a.CC[0], args...)
-		cmd.Dir = p.dir
+		cmd.Dir = pkg
 		if said, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said)
+			return fmt.Errorf("%v: %w\n%s", cmd, err, said)
 		}
+	}
+	return nil
+}
+
+// links returns an error if static C programs cannot be built for an
+// architecture: for want of a compiler, or of a C library for it.
+func links(a arch.Arch) error {
+	if _, err := a.Compile("int main(void) { return 0; }", "-static", "-xc", "-o", os.DevNull, "-"); err != nil {
+		return fmt.Errorf("no C programs for %s, which takes Debian's %s and %s: %w", a.Go, a.CCPackage, a.LibC, err)
 	}
 	return nil
 }
@@ -146,67 +124,36 @@ func (r *runner) programs(ctx context.Context, goarch string, p source, dir stri
 // ensure makes sure that the kernels' qemus are there. If it may, it installs
 // what is missing, and compilers for C programs, too: without one it can do.
 func (r *runner) ensure(ctx context.Context, chosen []kernels.Kernel) error {
-	missing, packages := map[string]bool{}, map[string]bool{}
+	var missing error
+	var packages []string
 	for _, k := range chosen {
 		a, _ := arch.For(k.Arch)
 		if _, err := exec.LookPath(a.Machine.Qemu); err != nil {
-			missing[a.Machine.Qemu], packages[a.Machine.Package] = true, true
+			missing, packages = err, append(packages, a.Machine.Package)
 		}
 		if r.install && links(a) != nil {
-			packages[a.CCPackage], packages[a.LibC] = true, true
+			packages = append(packages, a.CCPackage, a.LibC)
 		}
 	}
-	names := slices.Sorted(maps.Keys(packages))
-	if len(names) == 0 {
+	packages = slices.Compact(slices.Sorted(slices.Values(packages)))
+	switch {
+	case len(packages) == 0:
 		return nil
+	case !r.install:
+		return fmt.Errorf("%w: run '%s' as root, or -install as root; elsewhere than on Debian, "+
+			"install QEMU's system emulators (7.2 or later)", missing, debian.InstallLine(packages))
 	}
-	if !r.install {
-		return fmt.Errorf("%s: not found: run '%s' as root, or -install as root; elsewhere than on Debian, install QEMU's system emulators (7.2 or later)", strings.Join(slices.Sorted(maps.Keys(missing)), ", "), debian.InstallLine(names))
-	}
-	fmt.Fprintf(r.log, "installing %s\n", strings.Join(names, " "))
-	return debian.Install(ctx, names)
+	fmt.Fprintln(r.log, "installing", strings.Join(packages, " "))
+	return debian.Install(ctx, packages)
 }
 
 // goCommand runs the go command for an architecture of guests.
-func goCommand(ctx context.Context, dir, goarch string, args ...string) (string, error) {
+func goCommand(ctx context.Context, goarch string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch)
-	if args[0] == "build" { // of init, which is in no workspace
-		cmd.Env = append(cmd.Env, "GOWORK=off", "GOFLAGS=")
-	}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("GOARCH=%s go %s: %w\n%s", goarch, strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = fmt.Errorf("GOARCH=%s go %s: %w\n%s", goarch, strings.Join(args, " "), err, bytes.TrimSpace(exit.Stderr))
 	}
 	return string(out), err
-}
-
-// writeCPIO archives what is below a directory.
-func writeCPIO(name, root string) error {
-	var out bytes.Buffer
-	w := cpio.NewWriter(&out)
-	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || path == root {
-			return err
-		}
-		h := &cpio.Header{Mode: cpio.TypeDir | 0o755}
-		var content []byte
-		if !e.IsDir() {
-			h.Mode = cpio.TypeReg | 0o755
-			if content, err = os.ReadFile(path); err != nil {
-				return err
-			}
-		}
-		h.Name, _ = filepath.Rel(root, path)
-		h.Size = int64(len(content))
-		if err := w.WriteHeader(h); err != nil {
-			return err
-		}
-		_, err = w.Write(content)
-		return err
-	})
-	return errors.Join(err, w.Close(), os.WriteFile(name, out.Bytes(), 0o644))
 }

@@ -12,21 +12,24 @@ import (
 	"time"
 
 	"github.com/zuffd/uffd/verify/kernels"
-	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
 func sample() *report {
 	skip := func(why string) testCase {
 		return testCase{Package: "p", Name: "S", Result: "skip", Reason: why}
 	}
-	good := &result{Kernel: "amd64/newest", Arch: "amd64", Guest: &console.Event{Release: "7.3.4", PageSize: 4096},
+	attr := func(test, key, value string) event { return event{Action: "attr", Test: test, Key: key, Value: value} }
+	good := &result{Kernel: "amd64/newest", Arch: "amd64",
 		Image: kernels.Image{Package: "linux 7.3.4", Instead: "amd64/newest is Linux 7.4"}, SHA256: "abc",
-		Attrs: []console.Event{{Test: "TestFeatures", Key: "POISON", Value: "yes"}, {Test: "TestOther", Key: "POISON", Value: "no"}},
-		Tests: []testCase{{Package: "p", Name: "A", Result: "pass"}, skip("a | b"), skip("c")}}
-	bad := &result{Kernel: "arm64/5.10", Arch: "arm64", Guest: &console.Event{Release: "5.10.0", PageSize: 16384},
-		Console: []string{"MCE: a warning"}, Attrs: []console.Event{{Test: "TestFeatures", Key: "MOVE", Value: "yes"}},
-		Tests: []testCase{{Package: "p", Name: "B", Result: "fail", Output: "got 1, want 2\n"}, skip("c")}}
-	dead := &result{Kernel: "s390x/recent", Arch: "s390x", Problem: errDeadline.Error(), Console: []string{"Kernel panic - not syncing"}}
+		Tests: []testCase{{Package: "p", Name: "A", Result: "pass"}, skip("a | b"), skip("c")},
+		transcript: transcript{Guest: &event{Release: "7.3.4", PageSize: 4096},
+			Attrs: []event{attr("TestFeatures", "POISON", "yes"), attr("TestOther", "POISON", "no")}}}
+	bad := &result{Kernel: "arm64/5.10", Arch: "arm64",
+		Tests: []testCase{{Package: "p", Name: "B", Result: "fail", Output: "got 1, want 2\n"}, skip("c")},
+		transcript: transcript{Guest: &event{Release: "5.10.0", PageSize: 16384},
+			Attrs: []event{attr("TestFeatures", "MOVE", "yes")}, Console: []string{"MCE: a warning"}}}
+	dead := &result{Kernel: "s390x/recent", Arch: "s390x", Problem: errDeadline.Error(),
+		transcript: transcript{Console: []string{"Kernel panic - not syncing"}}}
 	return &report{Date: time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC), Host: []string{"go version go1.26"}, Args: []string{"-test.v", "-test.short"}, Results: []*result{good, bad, dead}}
 }
 
@@ -54,7 +57,7 @@ func TestReport(t *testing.T) {
 	t.Run("says everything on the terminal", func(t *testing.T) {
 		contains(t, out.String(), "page size", "amd64/newest", "7.3.4", "4 KiB", "arm64/5.10", "16 KiB", "s390x/recent", "did not finish",
 			"amd64/newest is Linux 7.4",
-			"reason", "| 2     | c      | amd64/newest arm64/5.10 |", `| 1     | a \| b |`,
+			"reason", "| ---                     |\n| 2     | c      | amd64/newest arm64/5.10 |", `| 1     | a \| b |`,
 			"arm64/5.10: p B failed:", "got 1, want 2", "MCE: a warning",
 			"s390x/recent: "+errDeadline.Error(), "Kernel panic - not syncing",
 			"\n1 passed, 1 failed, 3 skipped on 3 kernels, of which 1 did not finish, in 0 s\n")
@@ -139,8 +142,8 @@ func TestReport(t *testing.T) {
 }
 
 func TestResultsAreOfAllTests(t *testing.T) {
-	o := &options{kernels: "amd64/newest", list: true, results: "R.md", run: "Poison"}
-	if err := o.main(t.Context(), io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "-run") {
+	r := &runner{kernels: "amd64/newest", list: true, results: "R.md", run: "Poison", log: t.Output()}
+	if err := r.main(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "-run") {
 		t.Errorf("got %v", err)
 	}
 }

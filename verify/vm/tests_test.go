@@ -1,42 +1,38 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
 // tested has test2json run a script as if it were a test binary, and returns
-// what is made of its events.
-func tested(t *testing.T, script string) *testedPackage {
+// what is made of its events, each of which init says in a line.
+func tested(t *testing.T, script string) transcript {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "test")
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	out, exit := exec.Command("go", "tool", "test2json", "-t", path).Output()
-	p := &testedPackage{path: "p"}
-	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
-		var e console.Event
-		if err := d.Decode(&e); err != nil {
-			t.Fatal(err)
-		}
-		if e.Action != "start" {
-			p.event(e)
+	out, err := exec.Command("go", "tool", "test2json", "-t", "-p", "p", path).Output()
+	result := "pass"
+	if err != nil {
+		result = "fail"
+	}
+	out = fmt.Appendf(out, `{"Action":%q,"Package":"p"}`, result)
+	var tr transcript
+	for line := range strings.Lines(string(out)) {
+		if !tr.line(fmt.Sprintf("<uffd>%d %s", tr.next, line)) {
+			t.Errorf("%q is no event", line)
 		}
 	}
-	e := console.Event{Action: console.Exit}
-	if exit != nil {
-		e.Output = exit.Error()
+	if len(tr.packages) != 1 || tr.lost > 0 {
+		t.Fatalf("got %+v", tr)
 	}
-	p.event(e)
-	return p
+	return tr
 }
 
 // says is a script that prints lines, of which the testing package marks its
@@ -87,7 +83,7 @@ func TestOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, o := range tested(t, c.script).outcomes(c.some) {
+			for _, o := range tested(t, c.script).packages[0].outcomes(c.some) {
 				got = append(got, o.Name+" "+o.Result)
 				if o.Result == "fail" && o.Output == "" {
 					t.Errorf("%s failed without output", o.Name)
@@ -101,13 +97,13 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestOutcomesTellAttributesReasonsAndOutput(t *testing.T) {
-	p := tested(t, says("1", "=== RUN   TestA", "=== ATTR  TestA key the value", "    a_test.go:1: first", "    a_test.go:2: the reason", "        and more", "--- SKIP: TestA (0.00s)",
+	tr := tested(t, says("1", "=== RUN   TestA", "=== ATTR  TestA key the value", "    a_test.go:1: first", "    a_test.go:2: the reason", "        and more", "--- SKIP: TestA (0.00s)",
 		"=== RUN   TestB", "    b_test.go:1: broken", "--- FAIL: TestB (0.00s)", "=== RUN   TestC", "--- SKIP: TestC (0.00s)", "FAIL"))
-	all := p.outcomes(false)
-	if len(all) != 3 || len(p.attrs) != 1 {
-		t.Fatalf("got %+v, %+v", all, p.attrs)
+	all := tr.packages[0].outcomes(false)
+	if len(all) != 3 || len(tr.Attrs) != 1 {
+		t.Fatalf("got %+v, %+v", all, tr.Attrs)
 	}
-	if a := p.attrs[0]; a.Test != "TestA" || a.Key != "key" || a.Value != "the value" {
+	if a := tr.Attrs[0]; a.Test != "TestA" || a.Key != "key" || a.Value != "the value" {
 		t.Errorf("got %+v", a)
 	}
 	if all[0].Reason != "the reason and more" || all[2].Reason != "no reason given" {

@@ -1,22 +1,51 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
+
+// An event is what test2json prints of a package's tests (go doc test2json), or
+// one of init's own (init/main.go): boot is the first, done the last.
+type event struct {
+	Number   int    `json:"-"` // counts from 0
+	Action   string `json:",omitempty"`
+	Package  string `json:",omitempty"` // import path
+	Test     string `json:",omitempty"`
+	Output   string `json:",omitempty"`
+	Key      string `json:",omitempty"` // of testing.T.Attr
+	Value    string `json:",omitempty"`
+	Release  string `json:",omitempty"` // of boot: uname -r
+	PageSize int    `json:",omitempty"` // of boot, in bytes
+	Packages int    `json:",omitempty"` // of boot: how many are to be tested
+}
+
+// parse looks for an event in a line: a mark, a number and JSON.
+func parse(line string) (e event, ok bool) {
+	const mark = "<uffd>"
+	// An event that was cut short can be followed by a whole one.
+	i := strings.LastIndex(line, mark)
+	if i < 0 {
+		return e, false
+	}
+	d := json.NewDecoder(strings.NewReader(line[i+len(mark):]))
+	return e, errors.Join(d.Decode(&e.Number), d.Decode(&e)) == nil
+}
 
 // A transcript is what a guest wrote on its console.
 type transcript struct {
-	guest    *console.Event   // Boot; nil until init has spoken
-	packages []*testedPackage // in the order in which they were tested
+	Guest   *event   // boot; nil until init has spoken
+	Attrs   []event  // what tests said of the kernel
+	Console []string // the end of all; of the kernel's log where a test failed
+
+	packages []testedPackage // in the order in which they were tested
 	done     bool
 	lost     int // events that were damaged or never came
 	next     int // the number of the next event
-	tail     []string
 }
 
 // tailLines is how much of a console is kept for failures.
@@ -26,58 +55,42 @@ const tailLines = 40
 var escapes = regexp.MustCompile(`\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Za-z0-9]|.)`)
 
 // whole returns an error if something is missing of what a guest said that
-// came to its end: of this many packages, or on the way.
-func (t *transcript) whole(packages int) error {
-	if t.lost > 0 {
-		return fmt.Errorf("%d events of init were damaged or lost on the console", t.lost)
-	}
-	if len(t.packages) != packages {
-		return fmt.Errorf("%d of %d packages were tested", len(t.packages), packages)
+// came to its end.
+func (t *transcript) whole() error {
+	if t.lost > 0 || len(t.packages) != t.Guest.Packages {
+		return fmt.Errorf("%d of %d packages were tested; %d events were damaged or lost on the console",
+			len(t.packages), t.Guest.Packages, t.lost)
 	}
 	return nil
 }
 
-// line reads one line of the console.
-func (t *transcript) line(s string) {
-	e, ok := console.Parse(s)
+// line reads one line of the console, and reports whether it is an event.
+func (t *transcript) line(s string) bool {
+	e, ok := parse(s)
 	if ok {
 		s = e.Output
 	}
 	if s = strings.TrimSpace(escapes.ReplaceAllString(s, "")); s != "" {
-		t.tail = append(t.tail, s)
-		t.tail = t.tail[max(0, len(t.tail)-tailLines):]
+		t.Console = append(t.Console, s)
+		t.Console = t.Console[max(0, len(t.Console)-tailLines):]
 	}
 	if !ok || e.Number < t.next {
-		return // a damaged event is missed when the next one comes
+		return false // a damaged event is missed when the next one comes
 	}
 	t.lost += e.Number - t.next
 	t.next = e.Number + 1
 	switch e.Action {
-	case console.Boot:
-		t.guest = &e
-	case "start":
-		t.packages = append(t.packages, &testedPackage{path: e.Package})
-	case console.Done:
+	case "boot":
+		t.Guest = &e
+	case "done":
 		t.done = true
 	default:
-		if len(t.packages) == 0 {
-			t.lost++
-			return
-		}
-		t.packages[len(t.packages)-1].event(e)
+		t.tested(e)
 	}
+	return true
 }
 
-// A testedPackage is what came of one package's tests.
-type testedPackage struct {
-	path   string
-	output strings.Builder
-	tests  []testCase // in the order in which they began
-	attrs  []console.Event
-	exit   *console.Event // nil if it did not end
-}
-
-// A testCase is the outcome of one test of a package.
+// A testCase is the outcome of a test, or of a package.
 type testCase struct {
 	Package, Name string
 	Result        string // pass, fail, skip
@@ -85,28 +98,42 @@ type testCase struct {
 	Output        string
 }
 
-// event takes in what test2json says. A test that began and did not end has
+// A testedPackage is what came of one package's tests.
+type testedPackage struct {
+	testCase            // of the test binary, which has no name; without a result if it did not end
+	tests    []testCase // in the order in which they began
+}
+
+// logged matches what a test logs: a line, and more of it that is indented.
+var logged = regexp.MustCompile(`(?m)^ *\S+\.go:\d+: (.*(?:\n {8}.*)*)`)
+
+// tested takes in what test2json says. A test that began and did not end has
 // failed.
-func (p *testedPackage) event(e console.Event) {
-	if e.Action == console.Exit {
-		p.exit = &e
-		return
+func (t *transcript) tested(e event) {
+	if n := len(t.packages); n == 0 || t.packages[n-1].Package != e.Package {
+		t.packages = append(t.packages, testedPackage{testCase: testCase{Package: e.Package}})
 	}
-	p.output.WriteString(e.Output)
-	if e.Test == "" {
-		return
+	p := &t.packages[len(t.packages)-1]
+	c := &p.testCase
+	if e.Test != "" {
+		at := slices.IndexFunc(p.tests, func(c testCase) bool { return c.Name == e.Test })
+		if at < 0 {
+			at = len(p.tests)
+			p.tests = append(p.tests, testCase{Package: e.Package, Name: e.Test, Result: "fail"})
+		}
+		c = &p.tests[at]
 	}
-	at := slices.IndexFunc(p.tests, func(t testCase) bool { return t.Name == e.Test })
-	if at < 0 {
-		at = len(p.tests)
-		p.tests = append(p.tests, testCase{Package: p.path, Name: e.Test, Result: "fail"})
-	}
-	t := &p.tests[at]
-	switch t.Output += e.Output; e.Action {
+	c.Output += e.Output
+	switch e.Action {
 	case "attr":
-		p.attrs = append(p.attrs, e)
-	case "pass", "fail", "skip":
-		t.Result = e.Action
+		t.Attrs = append(t.Attrs, e)
+	case "pass", "fail":
+		c.Result = e.Action
+	case "skip":
+		c.Result, c.Reason = e.Action, "no reason given"
+		for _, log := range logged.FindAllStringSubmatch(c.Output, -1) {
+			c.Reason = strings.Join(strings.Fields(log[1]), " ") // the last one
+		}
 	}
 }
 
@@ -114,38 +141,24 @@ func (p *testedPackage) event(e console.Event) {
 // unless it failed where none of them did. A binary that did not end, or
 // failed without a failed test, is a failure of its own, and so is one none of
 // whose tests passed or failed, unless only some were to run.
-func (p *testedPackage) outcomes(some bool) []testCase {
-	failedBelow := map[string]bool{} // by the names of tests that have subtests
-	for _, t := range p.tests {
-		for at, c := range t.Name {
-			if c == '/' {
-				failedBelow[t.Name[:at]] = failedBelow[t.Name[:at]] || t.Result == "fail"
-			}
-		}
-	}
-	leaves := slices.DeleteFunc(slices.Clone(p.tests), func(t testCase) bool {
-		failed, parent := failedBelow[t.Name]
-		return parent && (t.Result != "fail" || failed)
+func (p testedPackage) outcomes(some bool) []testCase {
+	leaves := slices.DeleteFunc(slices.Clone(p.tests), func(c testCase) bool {
+		return slices.ContainsFunc(p.tests, func(sub testCase) bool {
+			return strings.HasPrefix(sub.Name, c.Name+"/") && (c.Result != "fail" || sub.Result == "fail")
+		})
 	})
-	for i, t := range leaves {
-		if t.Result == "skip" {
-			leaves[i].Reason = reason(t.Output)
-		}
-	}
 	why := ""
 	switch {
-	case p.exit == nil:
+	case p.Result == "":
 		why = "the test binary did not end"
-	case p.exit.Output != "" && count(leaves, "fail") == 0:
-		why = "the test binary failed: " + p.exit.Output
+	case p.Result == "fail" && count(leaves, "fail") == 0:
+		why = "the test binary failed"
 	case count(leaves, "pass", "fail") == 0 && !some:
 		why = fmt.Sprintf("no test ran: %d were skipped", len(leaves))
 	default:
 		return leaves
 	}
-	lines := slices.Collect(strings.Lines(p.output.String()))
-	why += "\n" + strings.Join(lines[max(0, len(lines)-200):], "")
-	return append(leaves, testCase{Package: p.path, Name: "(package)", Result: "fail", Output: why})
+	return append(leaves, testCase{Package: p.Package, Name: "(package)", Result: "fail", Output: why + "\n" + p.Output})
 }
 
 // count returns how many tests have one of the results.
@@ -156,21 +169,4 @@ func count(tests []testCase, results ...string) (n int) {
 		}
 	}
 	return n
-}
-
-// logged matches the first line of what a test logs.
-var logged = regexp.MustCompile(`^ *\S+\.go:\d+: (.*)`)
-
-// reason returns the last thing that a skipped test logged.
-func reason(output string) string {
-	why := "no reason given"
-	for line := range strings.Lines(output) {
-		line = strings.TrimRight(line, "\n")
-		if m := logged.FindStringSubmatch(line); m != nil {
-			why = m[1]
-		} else if strings.HasPrefix(line, "        ") {
-			why += " " + strings.TrimSpace(line)
-		}
-	}
-	return why
 }

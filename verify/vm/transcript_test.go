@@ -1,21 +1,27 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
+
+// said is the line that init makes of an event.
+func said(number int, e event) string {
+	b, _ := json.Marshal(e)
+	return fmt.Sprintf("<uffd>%d %s", number, b)
+}
 
 // session is what a guest says in whose tests one passes, one is skipped and
 // one fails.
 func session() []string {
 	var lines []string
-	for i, e := range []console.Event{
-		{Action: console.Boot, Release: "7.3.4", PageSize: 16384},
-		{Action: "start", Package: "./runtime"},
+	for i, e := range []event{
+		{Action: "boot", Release: "7.3.4", PageSize: 16384, Packages: 1},
+		{Action: "start"},
 		{Action: "output", Test: "TestA", Output: "=== RUN   TestA\n"},
-		{Action: "pass", Test: "TestA", Elapsed: 0.1},
+		{Action: "pass", Test: "TestA"},
 		{Action: "output", Test: "TestB", Output: "=== RUN   TestB\n"},
 		{Action: "output", Test: "TestB", Output: "    b_test.go:3: UFFD_FEATURE_MOVE (Linux 6.8)\n"},
 		{Action: "skip", Test: "TestB"},
@@ -23,19 +29,19 @@ func session() []string {
 		{Action: "output", Test: "TestC", Output: "    c_test.go:5: got 1, want 2\n"},
 		{Action: "fail", Test: "TestC"},
 		{Action: "output", Output: "FAIL\n"},
-		{Action: "fail", Elapsed: 0.2},
-		{Action: console.Exit, Output: "exit status 1"},
-		{Action: console.Done},
+		{Action: "fail"},
+		{Action: "done"},
 	} {
-		e.Number = i
-		lines = append(lines, e.String()+"\r")
+		if i > 0 && e.Action != "done" {
+			e.Package = "./runtime"
+		}
+		lines = append(lines, said(i, e)+"\r")
 	}
 	return lines
 }
 
 // read has a transcript read lines, and returns the tests as "TestA pass".
-func read(lines []string) (*transcript, string) {
-	tr := new(transcript)
+func read(lines []string) (tr transcript, tests string) {
 	for _, l := range lines {
 		tr.line(l)
 	}
@@ -85,26 +91,27 @@ func TestTranscript(t *testing.T) {
 		})
 	}
 	tr, _ := read(session())
-	if tr.guest == nil || tr.guest.PageSize != 16384 || tr.guest.Release != "7.3.4" {
-		t.Errorf("guest %+v", tr.guest)
+	if tr.Guest == nil || tr.Guest.PageSize != 16384 || tr.Guest.Release != "7.3.4" {
+		t.Errorf("guest %+v", tr.Guest)
 	}
 }
 
 func TestTranscriptIsWhole(t *testing.T) {
-	lossy, _ := read(append(session()[:9], session()[10:]...))
 	good, _ := read(session())
+	lossy, _ := read(append(session()[:9], session()[10:]...))
+	short, _ := read(session())
+	short.Guest.Packages = 2
 	for name, c := range map[string]struct {
-		tr       *transcript
-		packages int
-		want     string // in the error
+		tr   transcript
+		want string // in the error
 	}{
-		"as it should be":                 {good, 1, ""},
-		"refused if an event is lost":     {lossy, 1, "1 events"},
-		"refused if a package is missing": {good, 2, "1 of 2 packages"},
-		"refused without any package":     {new(transcript), 1, "0 of 1"},
+		"as it should be":                 {good, ""},
+		"refused if an event is lost":     {lossy, "1 events"},
+		"refused if a package is missing": {short, "1 of 2 packages"},
+		"refused without any package":     {transcript{Guest: &event{Packages: 1}}, "0 of 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := c.tr.whole(c.packages)
+			err := c.tr.whole()
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -113,22 +120,58 @@ func TestTranscriptIsWhole(t *testing.T) {
 }
 
 func TestTranscriptKeepsTheTail(t *testing.T) {
-	tr := new(transcript)
+	var tr transcript
 	for range 3 * tailLines {
 		tr.line("\x1b[31mearlier\x1b[0m\r")
 	}
 	tr.line("\x1b[1mKernel panic\x1b[0m\r")
-	if len(tr.tail) != tailLines || tr.tail[tailLines-1] != "Kernel panic" || tr.tail[0] != "earlier" {
-		t.Errorf("%d lines, %q to %q", len(tr.tail), tr.tail[0], tr.tail[len(tr.tail)-1])
+	if len(tr.Console) != tailLines || tr.Console[tailLines-1] != "Kernel panic" || tr.Console[0] != "earlier" {
+		t.Errorf("%d lines, %q to %q", len(tr.Console), tr.Console[0], tr.Console[len(tr.Console)-1])
 	}
 }
 
 func FuzzTranscript(f *testing.F) {
 	f.Add(strings.Join(session(), "\n"))
 	f.Fuzz(func(t *testing.T, all string) {
-		tr := new(transcript)
+		var tr transcript
 		for line := range strings.Lines(all) {
 			tr.line(line)
+		}
+	})
+}
+
+func TestParse(t *testing.T) {
+	event := event{Number: 41, Action: "output", Test: "TestX", Output: "=== RUN   TestX\x1b[1m é\x00\n<uffd>\n"}
+	line := said(event.Number, event)
+	for name, c := range map[string]struct {
+		line string
+		ok   bool
+	}{
+		"an event":                          {line, true},
+		"with a terminal's end of line":     {line + "\r", true},
+		"after firmware's escape codes":     {"\x1b[2J\x1b[?7lBooting\x1b[0m" + line, true},
+		"after another that was cut short":  {line[:20] + line, true},
+		"nothing of ours":                   {"[    1.234567] Linux version 6.12", false},
+		"an empty line":                     {"", false},
+		"refuses one that is cut short":     {line[:len(line)-3], false},
+		"refuses one without its beginning": {"<uffd>" + line[len("<uffd>")+4:], false},
+		"refuses a mark alone":              {"<uffd>", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if e, ok := parse(c.line); ok != c.ok || ok && e != event {
+				t.Errorf("got %+v, %v", e, ok)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("x"+said(41, event{Action: "output", Output: "x"}), "payload")
+	f.Fuzz(func(t *testing.T, line, output string) {
+		parse(line)
+		want := event{Number: 7, Action: "output", Output: strings.ToValidUTF8(output, "")}
+		if got, ok := parse(line + said(7, want) + "\r"); !ok || got != want {
+			t.Errorf("after %q: got %+v, %v, want %+v", line, got, ok, want)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,33 +16,39 @@ import (
 // or ends early is told from one that did its work.
 func TestGuest(t *testing.T) {
 	whole := strings.Join(session(), "\n")
-	const long = time.Minute
+	const long = time.Hour
 	for name, c := range map[string]struct {
-		script         string
-		boot, deadline time.Duration
-		want           error
+		script        string
+		boot, silence time.Duration
+		want          error
 	}{
 		"does its work":           {`printf '%s\n' "$0"`, long, long, nil},
 		"does not power off":      {`printf '%s\n' "$0"; exec sleep 60`, long, long, nil},
 		"ends before it has done": {`printf '%s\n' "$0" | head -3`, long, long, errEarly},
 		"hangs":                   {`printf '%s\n' "$0" | head -3; exec sleep 60`, long, 5 * time.Second, errDeadline},
 		"is silent":               {`echo Booting; exec sleep 60`, time.Second, long, errSilent},
-		"panics before init":      {`echo Kernel panic; exit 0`, long, long, errSilent},
+		"speaks all the time": {
+			`printf '%s\n' "$0" | while read -r l; do printf '%s\n' "$l"; sleep .3; done`, long, 2 * time.Second, nil},
+		"says nothing of its tests any more": {
+			`printf '%s\n' "$0" | head -3; while sleep .3; do echo oops; done`, long, 2 * time.Second, errDeadline},
+		"begins in the middle": {`printf '%s\n' "$0" | tail -n +2`, long, long, errSilent},
+		"panics before init":   {`echo Kernel panic; exit 0`, long, long, errSilent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := guest{command: []string{"sh", "-c", c.script, whole}, boot: c.boot, deadline: c.deadline}
-			tr, err := g.run(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			tr, err := run(ctx, []string{"sh", "-c", c.script, whole}, c.boot, c.silence)
 			if err != c.want {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
-			if tr == nil || c.boot == long && len(tr.tail) == 0 {
+			if c.boot == long && len(tr.Console) == 0 {
 				t.Errorf("no transcript of it")
 			}
 		})
 	}
 	t.Run("cannot be run", func(t *testing.T) {
-		if _, err := (guest{command: []string{"/no/such/qemu"}}).run(t.Context()); err == nil {
+		if _, err := run(t.Context(), []string{"/no/such/qemu"}, long, long); err == nil {
 			t.Error("no error")
 		}
 	})
@@ -50,8 +57,7 @@ func TestGuest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := guest{command: []string{"sh", "-c", script}, boot: long, deadline: long}
-			if _, err := g.run(t.Context()); err != bufio.ErrTooLong {
+			if _, err := run(t.Context(), []string{"sh", "-c", script}, long, long); err != bufio.ErrTooLong {
 				t.Errorf("got %v, want %v", err, bufio.ErrTooLong)
 			}
 		})
@@ -91,8 +97,8 @@ func TestBuildWantsTests(t *testing.T) {
 				t.Skip("no C compiler for amd64")
 			}
 			scratch(t, c.files)
-			b := &runner{tmp: t.TempDir(), options: &options{packages: []string{"./..."}}, log: t.Output()}
-			if _, err := b.build(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), c.want) {
+			r := &runner{tmp: t.TempDir(), packages: []string{"./..."}, log: t.Output()}
+			if _, err := r.build(t.Context(), "amd64"); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %s", err, c.want)
 			}
 		})
@@ -156,8 +162,8 @@ func TestSkips(t *testing.T) { t.Skip("for a reason") }
 	})
 	var out strings.Builder
 	results := filepath.Join(t.TempDir(), "R.md")
-	o := &options{kernels: "amd64/6.12", packages: []string{"./..."}, timeout: time.Minute, results: results}
-	err := o.main(t.Context(), &out, t.Output())
+	r := &runner{kernels: "amd64/6.12", packages: []string{"./..."}, timeout: time.Minute, results: results, log: t.Output()}
+	err := r.main(t.Context(), &out)
 	if err == nil || !strings.Contains(err.Error(), "1 of 1 kernels") {
 		t.Errorf("got %v", err)
 	}

@@ -1,114 +1,104 @@
 //go:build linux
 
 // Init is the first program of a guest: it runs the test binaries that lie
-// beside it under test2json, and powers off. Everything that it says is an
-// event of package console. It needs the standard library alone, so that it can
-// be built from its source wherever verify/vm is run.
+// beside it under test2json, and says all that this prints on the console.
+//
+// A console is no clean channel: firmware writes escape codes, the kernel
+// writes lines in the middle of other people's, and the terminal adds carriage
+// returns. So every event is one line of JSON behind a mark and a number: what
+// was damaged is no JSON, and what is lost is missed. The mark is in no event,
+// since JSON escapes it.
+//
+// Init needs the standard library alone, so that it can be built from this file
+// wherever verify/vm is run.
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
-
-	"github.com/zuffd/uffd/verify/vm/internal/console"
 )
 
 func main() {
-	mount()
-	hugePages()
-	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	send(console.Event{Action: console.Boot, Release: strings.TrimSpace(string(release)), PageSize: os.Getpagesize()})
-	var j console.Job
+	prepare()
+	var job struct {
+		Packages []string      // whose tests are to be run, the nth in directory /n
+		Args     []string      // of every test binary
+		Timeout  time.Duration // of each of them
+	}
 	b, err := os.ReadFile("/job.json")
-	if err = errors.Join(err, json.Unmarshal(b, &j)); err != nil {
+	if err = errors.Join(err, json.Unmarshal(b, &job)); err != nil {
 		fmt.Println("init:", err)
 	}
-	failed := false
-	for i, p := range j.Packages {
-		failed = !passes(fmt.Sprintf("/%d", i), p, j) || failed
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	say(`{"Action":"boot","Release":%q,"PageSize":%d,"Packages":%d}`,
+		bytes.TrimSpace(release), os.Getpagesize(), len(job.Packages))
+	for i, p := range job.Packages {
+		if err := run(fmt.Sprintf("/%d", i), p, job.Timeout, job.Args); err != nil {
+			fmt.Println("init:", p, err)
+		}
 	}
-	if failed {
-		const readAll = 3
-		log := make([]byte, 4<<10) // of the kernel's, the end
-		n, _ := syscall.Klogctl(readAll, log)
-		fmt.Printf("%s\n", log[:max(n, 0)])
-	}
-	send(console.Event{Action: console.Done})
-	syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
-	select {} // an init that returns is a kernel panic
+	log := make([]byte, 4<<10)      // of the kernel's, the end
+	n, _ := syscall.Klogctl(3, log) // SYSLOG_ACTION_READ_ALL
+	fmt.Printf("%s\n", log[:max(n, 0)])
+	say(`{"Action":"done"}`)
+	select {} // until the host ends the guest: an init that returns is a kernel panic
 }
 
-// sent counts the events.
-var sent int
+// said counts the events.
+var said int
 
-// send writes an event to the console, which is fd 1.
-func send(e console.Event) {
-	e.Number = sent
-	sent++
-	fmt.Println(e)
+// say writes an event to the console, which is fd 1.
+func say(format string, a ...any) {
+	fmt.Printf("<uffd>%d %s\n", said, fmt.Sprintf(format, a...))
+	said++
 }
 
-// mount mounts what tests expect. What a kernel does not have, they will say.
-func mount() {
-	for _, m := range []struct{ source, target, kind, data string }{
-		{"devtmpfs", "/dev", "devtmpfs", ""},
-		{"proc", "/proc", "proc", ""},
-		{"sysfs", "/sys", "sysfs", ""},
-		{"tmpfs", "/tmp", "tmpfs", "mode=1777"},
-		{"tmpfs", "/dev/shm", "tmpfs", "mode=1777"},
+// prepare mounts what tests expect, and reserves more huge pages than they
+// want. What a kernel does not have, they will say.
+func prepare() {
+	for _, m := range []struct{ target, kind string }{
+		{"/dev", "devtmpfs"}, {"/proc", "proc"}, {"/sys", "sysfs"}, {"/tmp", "tmpfs"}, {"/dev/shm", "tmpfs"},
 	} {
 		os.MkdirAll(m.target, 0o755)
-		syscall.Mount(m.source, m.target, m.kind, 0, m.data)
+		syscall.Mount(m.kind, m.target, m.kind, 0, "")
 	}
-	os.Setenv("PATH", "/")
-	os.Setenv("HOME", "/tmp")
-	os.Setenv("TMPDIR", "/tmp")
-}
-
-// hugePages reserves more huge pages than a test wants. arm64's of 512 MiB,
-// with pages of 64 KiB, are too large.
-func hugePages() {
+	// arm64's of 512 MiB, with pages of 64 KiB, are too large.
 	if runtime.GOARCH != "arm64" || os.Getpagesize() < 64<<10 {
 		os.WriteFile("/proc/sys/vm/nr_hugepages", []byte("16"), 0)
 	}
 }
 
-// passes runs the test binary of a directory, and reports whether all went
-// well.
-func passes(dir, pkg string, j console.Job) bool {
-	cmd := exec.Command("/test2json", append([]string{"-t", "-p", pkg, dir + "/test", "-test.timeout=" + j.Timeout.String()}, j.Args...)...)
+// run runs the test binary of a directory.
+func run(dir, pkg string, timeout time.Duration, args []string) error {
+	cmd := exec.Command("/test2json", append([]string{"-p", pkg, "./test"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TEST_PROGRAMS="+dir+"/programs")
+	cmd.Env = []string{"PATH=/", "HOME=/tmp", "TMPDIR=/tmp", "TEST_PROGRAMS=" + dir + "/programs"}
 	events, err := cmd.StdoutPipe()
 	if err = errors.Join(err, cmd.Start()); err != nil {
-		fmt.Println("init:", err)
-		return false
+		return err
 	}
 	// The binary ends itself at its timeout; where it cannot, it is asked where
 	// its goroutines are (test2json does not heed that), and all is ended.
-	const all = -1
-	quit := time.AfterFunc(j.Timeout+5*time.Second, func() { syscall.Kill(all, syscall.SIGQUIT) })
-	kill := time.AfterFunc(j.Timeout+10*time.Second, func() { syscall.Kill(all, syscall.SIGKILL) })
+	quit := time.AfterFunc(timeout+5*time.Second, func() { syscall.Kill(-1, syscall.SIGQUIT) })
+	kill := time.AfterFunc(timeout+10*time.Second, func() { syscall.Kill(-1, syscall.SIGKILL) })
 	defer quit.Stop()
 	defer kill.Stop()
-	for d := json.NewDecoder(events); ; {
-		var e console.Event
-		if d.Decode(&e) != nil {
-			break
-		}
-		send(e)
+	for s := bufio.NewScanner(events); s.Scan(); {
+		say("%s", s.Text())
 	}
-	exit := console.Event{Action: console.Exit}
-	if err := cmd.Wait(); err != nil {
-		exit.Output = err.Error()
+	// Of the binary as a whole, test2json says nothing if it ended in a test.
+	result := "pass"
+	if err = cmd.Wait(); err != nil {
+		result = "fail"
 	}
-	send(exit)
-	return exit.Output == ""
+	say(`{"Action":%q,"Package":%q}`, result, pkg)
+	return err
 }
