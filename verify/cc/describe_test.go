@@ -20,6 +20,7 @@ const described = `#include <linux/ioctl.h>
 #undef AGAIN
 #define AGAIN 2
 #define TEXT "text"
+struct nest { struct { struct { short c; } b; } a[2][3]; };
 struct argument { int a, b; };
 #define NONE _IO('x', 1)
 #define READ _IOR('x', 2, struct argument)
@@ -48,6 +49,9 @@ func TestDescribe(t *testing.T) {
 		}
 		if s := m.Structs[len(m.Structs)-1]; s.Name != "argument" || s.File != "" || s.Align != 4 {
 			t.Errorf("the struct is %+v", s)
+		}
+		if s := m.Structs[0]; s.Name != "nest.a.b" || s.Align != 2 {
+			t.Errorf("the innermost struct is %+v", s)
 		}
 		want := []abi.Constant{{Name: "NEGATIVE", Value: abi.Signed(-5)}, {Name: "LARGEST", Value: abi.Unsigned(1<<64 - 1)}, {Name: "AGAIN", Value: abi.Unsigned(2)}}
 		if got := m.Constants[:3]; !slices.Equal(got, want) {
