@@ -47,11 +47,9 @@ func (k *Kernel) Model(tags ...string) (*abi.Model, error) {
 			return nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
 		budget := maxMembers
-		all, err := structure(nil, tag, s, &budget)
-		if err != nil {
+		if m.Structs, err = structure(m.Structs, tag, s, &budget); err != nil {
 			return nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
-		m.Structs = append(m.Structs, all...)
 	}
 	return m, nil
 }

@@ -24,11 +24,11 @@ const maxStreams = 64
 // with a section .BTF among them), or one that is compressed. Formats and boot
 // protocols say where they lie; they are looked for instead, as not all do.
 func Read(file []byte) (*Kernel, error) {
-	raw, ok := scan(file)
-	if !ok {
-		raw, ok = embedded(file)
+	raw := scan(file)
+	if raw == nil {
+		raw = embedded(file)
 	}
-	if !ok {
+	if raw == nil {
 		return nil, errors.New("there is no BTF in it: it is no kernel, one built without CONFIG_DEBUG_INFO_BTF, or compressed in a way that is not known")
 	}
 	spec, err := btf.LoadSpecFromReader(bytes.NewReader(raw))
@@ -40,7 +40,7 @@ func Read(file []byte) (*Kernel, error) {
 
 // embedded returns the BTF in the first compressed image that lies anywhere in
 // a file. All that is tried has maxImage bytes at most.
-func embedded(file []byte) ([]byte, bool) {
+func embedded(file []byte) []byte {
 	streams, left := 0, int64(maxImage)
 	for at := range file {
 		r, err := unpack(file[at:])
@@ -57,11 +57,11 @@ func embedded(file []byte) ([]byte, bool) {
 		// BTF in an image is whole, or it is not.
 		image, _ := io.ReadAll(io.LimitReader(r, left))
 		left -= int64(len(image))
-		if raw, ok := scan(image); ok {
-			return raw, true
+		if raw := scan(image); raw != nil {
+			return raw
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // unpack returns what decompresses b, by its magic number, or nil.
@@ -77,39 +77,24 @@ func unpack(b []byte) (io.Reader, error) {
 	return nil, nil
 }
 
-// header returns the BTF that b begins with, or nil: its header's lengths must
-// lie within b.
-func header(b []byte) []byte {
-	if len(b) < 24 {
-		return nil
-	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if b[0] == 0xeb {
-		order = binary.BigEndian
-	}
-	word := func(n int) uint64 { return uint64(order.Uint32(b[4*n:])) }
-	length, typeOff, typeLen, strOff, strLen := word(1), word(2), word(3), word(4), word(5)
-	end := length + max(typeOff+typeLen, strOff+strLen)
-	if order.Uint16(b) != 0xeb9f || b[2] != 1 || length < 24 || length > 64 || typeLen == 0 || end > uint64(len(b)) {
-		return nil
-	}
-	return b[:end]
-}
-
 // scan returns the BTF in an image: the longest, where several look like it.
-func scan(image []byte) ([]byte, bool) {
-	var best []byte
-	for _, magic := range []string{"\x9f\xeb\x01\x00", "\xeb\x9f\x01\x00"} {
-		for at := 0; at < len(image); at++ {
-			next := bytes.Index(image[at:], []byte(magic))
-			if next < 0 {
+func scan(image []byte) (longest []byte) {
+	for magic, order := range map[string]binary.ByteOrder{"\x9f\xeb\x01\x00": binary.LittleEndian, "\xeb\x9f\x01\x00": binary.BigEndian} {
+		for rest := image; ; rest = rest[1:] {
+			at := bytes.Index(rest, []byte(magic))
+			if at < 0 {
 				break
 			}
-			at += next
-			if raw := header(image[at:]); len(raw) > len(best) {
-				best = raw
+			rest = rest[at:]
+			var h struct{ Magic, Length, TypeOff, TypeLen, StringOff, StringLen uint32 }
+			if _, err := binary.Decode(rest, order, &h); err != nil {
+				break // the image ends here
+			}
+			end := uint64(h.Length) + max(uint64(h.TypeOff)+uint64(h.TypeLen), uint64(h.StringOff)+uint64(h.StringLen))
+			if h.Length <= 64 && h.TypeLen > 0 && end <= uint64(len(rest)) && end > uint64(len(longest)) {
+				longest = rest[:end]
 			}
 		}
 	}
-	return best, best != nil
+	return longest
 }

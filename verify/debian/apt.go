@@ -3,12 +3,14 @@ package debian
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -45,37 +47,21 @@ func repositories(ctx context.Context) (all []string, err error) {
 	return all, err
 }
 
-// configure writes apt's configuration for one index, after the machine's own:
-// what would touch the machine is redirected or cleared.
+//go:embed apt.conf
+var aptConf string
+
+// configure writes apt's configuration for one index.
 func configure(dir, repository string, x Index) error {
 	source := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\nTargets: Packages\n", repository, x.Suite, x.Arch)
 	if keys, _ := filepath.Glob(keyrings); len(keys) > 0 {
 		source += "Signed-By: " + keys[0] + "\n"
 	}
-	conf := fmt.Sprintf(`// Written by verify/debian: apt for one suite and architecture.
-#clear APT::Architectures;
-APT::Architecture %[2]q;
-APT::Architectures { %[2]q; };
-APT::Sandbox::User "root"; // another user could not write here
-APT::Update::Error-Mode "any";
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-Acquire::Languages "none";
-Dir::State %[1]q;
-Dir::State::Lists "lists";
-Dir::State::Status "/dev/null"; // no package is installed
-Dir::Cache %[3]q;
-Dir::Cache::PkgCache "pkgcache.bin";
-Dir::Cache::SrcPkgCache "srcpkgcache.bin";
-Dir::Etc::SourceList %[4]q;
-Dir::Etc::SourceParts "-";
-Dir::Etc::Preferences "-";
-Dir::Etc::PreferencesParts "-";
-`, dir, x.Arch, filepath.Join(dir, "cache"), filepath.Join(dir, "debian.sources"))
+	sources := filepath.Join(dir, "debian.sources")
+	values := map[string]string{"ARCH": x.Arch, "INDEX": dir, "SOURCES": sources}
+	conf := os.Expand(aptConf, func(name string) string { return strconv.Quote(values[name]) })
 	return errors.Join(
 		os.MkdirAll(filepath.Join(dir, "lists", "partial"), 0o755),
-		os.WriteFile(filepath.Join(dir, "debian.sources"), []byte(source), 0o644),
+		os.WriteFile(sources, []byte(source), 0o644),
 		os.WriteFile(filepath.Join(dir, "apt.conf"), []byte(conf), 0o644),
 	)
 }
