@@ -59,26 +59,23 @@ func (r report) write(w io.Writer) error {
 // asked says who has answered, each once, however often it was asked.
 func (r report) asked() string {
 	seen, count := map[string]bool{}, map[string]int{}
-	var kinds []string
 	for _, a := range r {
-		if a.Unasked != nil || a.Absent != "" {
-			continue
-		}
 		if a.Sources == nil {
 			a.Sources = []string{a.Oracle}
 		}
 		for _, name := range a.Sources {
-			if seen[name] {
-				continue
-			}
-			seen[name] = true
-			if count[a.Kind]++; count[a.Kind] == 1 {
-				kinds = append(kinds, a.Kind)
+			if !seen[name] && a.Unasked == nil && a.Absent == "" {
+				seen[name] = true
+				count[a.Kind]++
 			}
 		}
 	}
-	for i, kind := range kinds {
-		kinds[i] = fmt.Sprintf("%s: %d", kind, count[kind])
+	var counts []string
+	for _, a := range r {
+		if n := count[a.Kind]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%s: %d", a.Kind, n))
+			delete(count, a.Kind)
+		}
 	}
-	return fmt.Sprintf("%d oracles (%s)", len(seen), strings.Join(kinds, ", "))
+	return fmt.Sprintf("%d oracles (%s)", len(seen), strings.Join(counts, ", "))
 }

@@ -77,15 +77,6 @@ func For(goarch string) (Arch, bool) {
 	return Arch{}, false
 }
 
-// Names returns what Go calls them all.
-func Names() []string {
-	var names []string
-	for _, a := range All {
-		names = append(names, a.Go)
-	}
-	return names
-}
-
 // MissingPackages returns the Debian packages of the compilers that cannot be
 // run.
 func MissingPackages() (packages []string) {

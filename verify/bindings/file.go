@@ -15,6 +15,7 @@ import (
 	"go/token"
 	"go/types"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -72,30 +73,22 @@ func Load(path, goarch string) (Facts, error) {
 	}
 	for _, d := range file.Decls {
 		if d, ok := d.(*ast.FuncDecl); ok && d.Name.Name != "_" { // which is an assertion
-			f.function(fset, d)
+			d.Doc = nil
+			var text strings.Builder
+			printer.Fprint(&text, fset, d)
+			signature, body, _ := strings.Cut(text.String(), " {\n")
+			f[signature] = body
 		}
 	}
 	return f, nil
 }
 
 func (f Facts) structure(name string, st *types.Struct, sizes types.Sizes) {
-	var vars []*types.Var
-	for i := range st.NumFields() {
-		vars = append(vars, st.Field(i))
-	}
+	vars := slices.Collect(st.Fields())
 	f["size of "+name] = fmt.Sprint(sizes.Sizeof(st))
 	for i, offset := range sizes.Offsetsof(vars) {
 		if v := vars[i]; v.Name() != "_" {
 			f.field(name+"."+v.Name(), offset, sizes.Sizeof(v.Type()), v.Type().String())
 		}
 	}
-}
-
-// function records a function as it stands, by its signature.
-func (f Facts) function(fset *token.FileSet, d *ast.FuncDecl) {
-	d.Doc = nil
-	var text strings.Builder
-	printer.Fprint(&text, fset, d)
-	signature, body, _ := strings.Cut(text.String(), " {\n")
-	f[signature] = body
 }

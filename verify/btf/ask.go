@@ -28,15 +28,17 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 	}
 	answers := []claim.Answer{running}
 	cache, err := debian.Open()
+	if err != nil {
+		answers[0].Note = fmt.Sprintf("Debian's kernels are not asked: %v", err)
+		return answers
+	}
 	var missing []string
 	for _, k := range kernels.Debian {
 		a := answer(k.Name(), k.Arch)
-		if err == nil {
-			cache.Offline = k.Release != all.Edition().String()
-			a.Unasked = askImage(ctx, &a, k, cache, all[k.Arch])
-		}
+		cache.Offline = k.Release != all.Edition().String()
+		a.Unasked = askImage(ctx, &a, k, cache, all[k.Arch])
 		switch {
-		case err != nil || cache.Offline && errors.Is(a.Unasked, debian.ErrOffline):
+		case cache.Offline && errors.Is(a.Unasked, debian.ErrOffline):
 			missing = append(missing, k.Name())
 		case a.Unasked == nil && slices.ContainsFunc(answers, func(b claim.Answer) bool { return a.Oracle == b.Oracle }):
 			// what it takes the place of has been replaced by one that is asked
@@ -71,17 +73,11 @@ func askImage(ctx context.Context, a *claim.Answer, k kernels.Kernel, cache *deb
 // hold holds claims against the types in a file.
 func hold(a *claim.Answer, path string, release abi.Release, claims []*claim.Claim) error {
 	types, err := Open(path)
-	if err != nil {
-		return err
+	if err == nil {
+		a.Hold(claims, func(c *claim.Claim) (claim.Truth, error) { return types.Truth(release, c) })
+		err = a.Unasked
 	}
-	for _, c := range claims {
-		truth, err := types.Truth(release, c)
-		if err != nil {
-			return err
-		}
-		a.Add(c.Hold(truth), "")
-	}
-	return nil
+	return err
 }
 
 // Truth returns what a kernel of a release knows of the structs of a claim.

@@ -4,9 +4,11 @@
 package btf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/cilium/ebpf/btf"
 	"github.com/zuffd/uffd/internal/abi"
@@ -36,7 +38,7 @@ func Open(path string) (*Kernel, error) {
 // Model returns the layouts of those of the structs with these tags that the
 // kernel has, and of those inside them. Alignments are not in BTF.
 func (k *Kernel) Model(tags ...string) (*abi.Model, error) {
-	m := &abi.Model{Header: "BTF"}
+	m := &abi.Model{}
 	for _, tag := range tags {
 		var s *btf.Struct
 		err := k.spec.TypeByName(tag, &s)
@@ -74,10 +76,7 @@ func structure(all []abi.Struct, name string, t btf.Type, budget *int) ([]abi.St
 		return nil, fmt.Errorf("%s and what it is in have more than %d members", name, maxMembers)
 	}
 	for i, m := range members {
-		path := name + "." + m.Name
-		if m.Name == "" {
-			path = fmt.Sprintf("%s.%d", name, i)
-		}
+		path := name + "." + cmp.Or(m.Name, strconv.Itoa(i))
 		size, err := btf.Sizeof(m.Type)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)

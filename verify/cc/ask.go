@@ -5,7 +5,6 @@ package cc
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -25,14 +24,7 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 		if a.Unasked = c.Missing(); a.Unasked != nil {
 			return a
 		}
-		for _, said := range all[c.Go] {
-			truth, err := Headers(root, c, said)
-			if err != nil {
-				a.Unasked = errors.Join(a.Unasked, err)
-				continue
-			}
-			a.Add(said.Hold(truth), "")
-		}
+		a.Hold(all[c.Go], func(said *claim.Claim) (claim.Truth, error) { return Headers(root, c, said) })
 		return a
 	})
 }

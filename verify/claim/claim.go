@@ -54,6 +54,18 @@ type Answer struct {
 	Absent  string // why there is no such oracle here, and need not be
 }
 
+// Hold holds claims against what an oracle knows of each. What it does not know
+// for an error is not asked.
+func (a *Answer) Hold(claims []*Claim, know func(c *Claim) (Truth, error)) {
+	for _, c := range claims {
+		if truth, err := know(c); err != nil {
+			a.Unasked = errors.Join(a.Unasked, err)
+		} else {
+			a.Add(c.Hold(truth), "")
+		}
+	}
+}
+
 // All are the claims by GOARCH, each list in the order of Sources.
 type All map[string][]*Claim
 
@@ -62,17 +74,20 @@ type All map[string][]*Claim
 func Load(ctx context.Context, root string) (All, error) {
 	all := All{}
 	for _, source := range Sources {
-		models, err := Models(ctx, root, "headers", source.Header, arch.Names()...)
+		models, err := Models(ctx, root, "headers", source.Header, "all")
 		if err != nil {
 			return nil, err
 		}
-		for goarch, m := range models {
-			c := &Claim{Arch: goarch, Source: source, Model: m}
-			if c.Edition, err = abi.ParseRelease(m.Release); err != nil {
+		for _, a := range arch.All {
+			c := &Claim{Arch: a.Go, Source: source, Model: models[a.Go]}
+			if c.Model == nil {
+				return nil, fmt.Errorf("the generator says nothing of %s for %s", source.Header, a.Go)
+			}
+			if c.Edition, err = abi.ParseRelease(c.Model.Release); err != nil {
 				return nil, fmt.Errorf("headers/linux/version.h: %w", err)
 			}
-			c.File, c.Err = bindings.Load(filepath.Join(root, source.File(goarch)), goarch)
-			all[goarch] = append(all[goarch], c)
+			c.File, c.Err = bindings.Load(filepath.Join(root, source.File(a.Go)), a.Go)
+			all[a.Go] = append(all[a.Go], c)
 		}
 	}
 	return all, nil
@@ -81,11 +96,11 @@ func Load(ctx context.Context, root string) (All, error) {
 // Edition returns the release of Linux that the claims are of.
 func (all All) Edition() abi.Release { return all["amd64"][0].Edition }
 
-// Models returns the generator's model of a header for each GOARCH. The
-// generator is run: nothing of it is compiled into what judges it. A relative
-// sysroot is within root.
-func Models(ctx context.Context, root, sysroot, header string, arches ...string) (map[string]*abi.Model, error) {
-	out, err := generate(ctx, root, "-json", "-sysroot", sysroot, "-arch", strings.Join(arches, ","), header)
+// Models returns the generator's model of a header for each GOARCH of a list,
+// or for all. The generator is run: nothing of it is compiled into what judges
+// it. A relative sysroot is within root.
+func Models(ctx context.Context, root, sysroot, header, arches string) (map[string]*abi.Model, error) {
+	out, err := generate(ctx, root, "-json", "-sysroot", sysroot, "-arch", arches, header)
 	if err != nil {
 		return nil, err
 	}
@@ -97,18 +112,13 @@ func Models(ctx context.Context, root, sysroot, header string, arches ...string)
 		}
 		models[m.Arch] = m
 	}
-	for _, arch := range arches {
-		if models[arch] == nil {
-			return nil, fmt.Errorf("the generator says nothing of %s for %s", header, arch)
-		}
-	}
 	return models, nil
 }
 
 // Regenerate returns how the files in dir differ from those that a header of a
 // sysroot makes: a unified diff, empty where they are the same.
-func Regenerate(ctx context.Context, root, sysroot, dir, header string, arches ...string) (diff string, err error) {
-	diff, err = generate(ctx, root, "-check", "-sysroot", sysroot, "-o", dir, "-arch", strings.Join(arches, ","), header)
+func Regenerate(ctx context.Context, root, sysroot, dir, header, arches string) (diff string, err error) {
+	diff, err = generate(ctx, root, "-check", "-sysroot", sysroot, "-o", dir, "-arch", arches, header)
 	if diff != "" {
 		return diff, nil
 	}

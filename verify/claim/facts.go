@@ -1,8 +1,10 @@
 package claim
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/zuffd/uffd/internal/abi"
@@ -35,10 +37,7 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 			all["alignment of "+s.Name] = Fact{fmt.Sprint(s.Align), s.Since}
 		}
 		for i, f := range s.Fields {
-			name := s.Name + "." + f.Name
-			if f.Name == "" {
-				name = fmt.Sprintf("%s.%d", s.Name, i)
-			}
+			name := s.Name + "." + cmp.Or(f.Name, strconv.Itoa(i))
 			if f.BitSize > 0 {
 				all["bits of "+name] = Fact{fmt.Sprintf("%d from bit %d", f.BitSize, 8*f.Offset+f.BitOffset), f.Since}
 				continue

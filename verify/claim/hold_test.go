@@ -155,7 +155,11 @@ func TestHoldFiles(t *testing.T) {
 
 // TestEveryFileHasItsArchitecture: nothing is committed that nobody judges.
 func TestEveryFileHasItsArchitecture(t *testing.T) {
-	want := slices.Sorted(slices.Values(arch.Names()))
+	var want []string
+	for _, a := range arch.All {
+		want = append(want, a.Go)
+	}
+	slices.Sort(want)
 	for _, source := range claim.Sources {
 		prefix := "../../" + source.Stem + "_linux_"
 		files, err := filepath.Glob(prefix + "*.go")

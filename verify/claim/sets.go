@@ -49,12 +49,12 @@ func (c *Claim) takeApart(claimed, truth map[string]Fact) {
 
 // since returns the release that brought a bit, or "" if it is no symbol's.
 func (s set) since(bit int, m *abi.Model) string {
-	want := uint64(1) << bit
-	if s.number {
-		want = uint64(bit)
-	}
 	for _, k := range m.Constants {
-		if strings.HasPrefix(k.Name, s.prefix) && k.Value == abi.Unsigned(want) {
+		v := k.Value.Uint64()
+		if s.number {
+			v = 1 << v
+		}
+		if strings.HasPrefix(k.Name, s.prefix) && v == 1<<bit {
 			return cmp.Or(s.late[k.Name], k.Since)
 		}
 	}

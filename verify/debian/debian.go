@@ -52,7 +52,7 @@ func Open() (*Cache, error) {
 		dir = filepath.Join(user, "uffd")
 	}
 	dir, err := filepath.Abs(filepath.Join(dir, "debian"))
-	return &Cache{Dir: dir, Log: os.Stderr}, err
+	return &Cache{Dir: dir, Log: os.Stderr}, errors.Join(err, os.MkdirAll(dir, 0o755))
 }
 
 // An Index is the list of one suite's packages for one architecture, those for
@@ -121,9 +121,6 @@ var ErrOffline = errors.New("not in the cache, and nothing is to be fetched")
 // lock keeps other processes, and other goroutines, from the cache until the
 // function that it returns is called.
 func (c *Cache) lock() (unlock func(), err error) {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return nil, err
-	}
 	return lockedfile.MutexAt(filepath.Join(c.Dir, "lock")).Lock()
 }
 

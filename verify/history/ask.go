@@ -8,7 +8,6 @@ package history
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -41,21 +40,12 @@ func Ask(ctx context.Context, root string, all claim.All) []claim.Answer {
 			return a
 		}
 		for _, t := range trees {
-			for _, said := range all[c.Go] {
-				truth, err := t.Truth(c, said.Source.Header)
-				if errors.Is(err, ErrNoArch) {
-					continue
-				}
-				if err != nil {
-					a.Unasked = errors.Join(a.Unasked, err)
-					continue
-				}
-				if !slices.Contains(a.Sources, t.Package) {
-					a.Sources = append(a.Sources, t.Package)
-					a.Oracle += " " + t.Linux.String()
-				}
-				a.Add(said.Hold(truth), "")
+			if _, err := t.Include(c); err != nil {
+				continue // before 6.12 a package is for one architecture
 			}
+			a.Sources = append(a.Sources, t.Package)
+			a.Oracle += " " + t.Linux.String()
+			a.Hold(all[c.Go], func(said *claim.Claim) (claim.Truth, error) { return t.Truth(c, said.Source.Header) })
 		}
 		return a
 	})
@@ -81,9 +71,9 @@ func askGenerator(ctx context.Context, root string, all claim.All, trees []Tree)
 		return a
 	}
 	a.Oracle, a.Sources = trees[i].Package, []string{trees[i].Package}
-	var diff string
-	diff, a.Unasked = claim.Regenerate(ctx, root, trees[i].Sysroot, ".", claim.Sources[0].Header, arch.Names()...)
-	if a.Compared = len(arch.All); diff != "" {
+	diff, err := claim.Regenerate(ctx, root, trees[i].Sysroot, ".", claim.Sources[0].Header, "all")
+	a.Compared, a.Unasked = len(arch.All), err
+	if diff != "" {
 		a.Wrong = []string{"\n" + diff}
 	}
 	return a

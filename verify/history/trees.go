@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,13 +102,9 @@ func open(ctx context.Context, cache *debian.Cache, x debian.Index, name *regexp
 	return Tree{release, e.String(), filepath.Join(e.Dir, sysroot)}, nil
 }
 
-// ErrNoArch is wrapped by the error for a tree that does not have an
-// architecture's headers: before 6.12 a package is for one.
-var ErrNoArch = errors.New("no headers for the architecture")
-
 // Include returns a tree's include directories for an architecture: its asm headers
 // are in a directory for all architectures (since 6.12), in a multiarch one, or,
-// of a cross compiler's, among the others.
+// of a cross compiler's, among the others. It is an error if there are none.
 func (t Tree) Include(a arch.Arch) ([]string, error) {
 	for _, dir := range []string{"../lib/linux/uapi/" + a.Linux, a.Triple, "../../" + a.Triple + "/include"} {
 		dir = filepath.Join(t.Sysroot, dir)
@@ -117,7 +112,7 @@ func (t Tree) Include(a arch.Arch) ([]string, error) {
 			return []string{dir, t.Sysroot}, nil
 		}
 	}
-	return nil, fmt.Errorf("%s, %s: %w", t.Package, a.Go, ErrNoArch)
+	return nil, fmt.Errorf("%s has no headers for %s", t.Package, a.Go)
 }
 
 // parts are the headers of which ours have only a part: what theirs must have
