@@ -16,6 +16,7 @@ type report []claim.Answer
 // write prints the report, and returns an error unless all is well.
 func (r report) write(w io.Writer) error {
 	var compared, wrong, unasked, absent int
+	var details strings.Builder
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "oracle\tasked about\tcomparisons\tdisagree\t")
 	kind := ""
@@ -24,10 +25,17 @@ func (r report) write(w io.Writer) error {
 			kind = a.Kind
 			fmt.Fprintf(t, "%s\t\t\t\t\n", kind)
 		}
+		for _, line := range a.Wrong {
+			fmt.Fprintf(&details, "%s, %s: %s\n", a.Oracle, a.About, line)
+		}
+		for _, line := range a.News {
+			fmt.Fprintln(&details, "news:", line)
+		}
 		state := fmt.Sprint(len(a.Wrong))
 		if a.Unasked != nil {
 			state = "not asked"
 			unasked++
+			fmt.Fprintf(&details, "not asked: %s: %s: %v\n", a.Kind, a.Oracle, a.Unasked)
 		} else if a.Absent != "" {
 			state, a.Note = "not there", a.Absent
 			absent++
@@ -37,19 +45,7 @@ func (r report) write(w io.Writer) error {
 		wrong += len(a.Wrong)
 	}
 	t.Flush()
-	fmt.Fprintln(w)
-	for _, a := range r {
-		for _, line := range a.Wrong {
-			fmt.Fprintf(w, "%s, %s: %s\n", a.Oracle, a.About, line)
-		}
-		for _, line := range a.News {
-			fmt.Fprintln(w, "news:", line)
-		}
-		if a.Unasked != nil {
-			fmt.Fprintf(w, "not asked: %s: %s: %v\n", a.Kind, a.Oracle, a.Unasked)
-		}
-	}
-	fmt.Fprintf(w, "%d comparisons with %s: %d disagree, %d not asked, %d not there\n", compared, r.asked(), wrong, unasked, absent)
+	fmt.Fprintf(w, "\n%s%d comparisons with %s: %d disagree, %d not asked, %d not there\n", &details, compared, r.asked(), wrong, unasked, absent)
 	if wrong > 0 || unasked > 0 {
 		return errors.New("the bindings are not verified")
 	}

@@ -32,10 +32,6 @@ func (f Facts) field(name string, offset, size int64, typ string) {
 // architecture's compiler would, its assertions included. A file that Go would
 // pass over there is an error.
 func Load(path, goarch string) (Facts, error) {
-	sizes := types.SizesFor("gc", goarch)
-	if sizes == nil {
-		return nil, fmt.Errorf("no Go architecture %q", goarch)
-	}
 	target := build.Default
 	target.GOOS, target.GOARCH = "linux", goarch
 	if match, err := target.MatchFile(filepath.Split(path)); err != nil {
@@ -48,6 +44,7 @@ func Load(path, goarch string) (Facts, error) {
 	if err != nil {
 		return nil, err
 	}
+	sizes := types.SizesFor("gc", goarch)
 	config := types.Config{Sizes: sizes, Importer: importer.ForCompiler(fset, "source", nil)}
 	pkg, err := config.Check("uffd", fset, []*ast.File{file}, nil)
 	if err != nil {

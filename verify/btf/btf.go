@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/cilium/ebpf/btf"
 	"github.com/zuffd/uffd/internal/abi"
@@ -49,7 +50,7 @@ func (k *Kernel) Model(tags ...string) (*abi.Model, error) {
 			return nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
 		budget := maxMembers
-		if m.Structs, err = structure(m.Structs, tag, s, &budget); err != nil {
+		if m.Structs, err = structure(m.Structs, abi.Struct{Name: tag, Size: int64(s.Size)}, s.Members, &budget); err != nil {
 			return nil, fmt.Errorf("struct %s: %w", tag, err)
 		}
 	}
@@ -61,22 +62,14 @@ func (k *Kernel) Model(tags ...string) (*abi.Model, error) {
 // kernel's own have a few dozen.
 const maxMembers = 1000
 
-// structure appends a struct or union after those without a tag that it holds.
-// Its members, and theirs, are taken off the budget.
-func structure(all []abi.Struct, name string, t btf.Type, budget *int) ([]abi.Struct, error) {
-	s := abi.Struct{Name: name}
-	var members []btf.Member
-	switch t := t.(type) {
-	case *btf.Struct:
-		s.Size, members = int64(t.Size), t.Members
-	case *btf.Union:
-		s.Union, s.Size, members = true, int64(t.Size), t.Members
-	}
+// structure appends a struct or union with its members, after those without a
+// tag that it holds. The members, and theirs, are taken off the budget.
+func structure(all []abi.Struct, s abi.Struct, members []btf.Member, budget *int) ([]abi.Struct, error) {
 	if *budget -= 1 + len(members); *budget < 0 {
-		return nil, fmt.Errorf("%s and what it is in have more than %d members", name, maxMembers)
+		return nil, fmt.Errorf("%s and what it is in have more than %d members", s.Name, maxMembers)
 	}
 	for i, m := range members {
-		path := name + "." + cmp.Or(m.Name, strconv.Itoa(i))
+		path := s.Name + "." + cmp.Or(m.Name, strconv.Itoa(i))
 		size, err := btf.Sizeof(m.Type)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
@@ -85,21 +78,22 @@ func structure(all []abi.Struct, name string, t btf.Type, budget *int) ([]abi.St
 		if m.BitfieldSize > 0 {
 			f.Offset, f.BitOffset, f.BitSize = 0, int64(m.Offset), int64(m.BitfieldSize)
 		}
-		inner := btf.UnderlyingType(m.Type)
-		switch t := inner.(type) {
+		inner := abi.Struct{Name: path, Size: f.Size}
+		var its []btf.Member
+		switch t := btf.UnderlyingType(m.Type).(type) {
 		case *btf.Int:
 			f.Kind = fmt.Sprintf("uint%d", 8*t.Size)
 			if t.Encoding == btf.Signed {
 				f.Kind = fmt.Sprintf("int%d", 8*t.Size)
 			}
 		case *btf.Struct:
-			f.Kind = "struct " + t.Name
+			f.Kind, its = "struct "+t.Name, t.Members
 		case *btf.Union:
-			f.Kind = "union " + t.Name
+			f.Kind, its, inner.Union = "union "+t.Name, t.Members, true
 		}
-		if inner.TypeName() == "" && f.Kind != "" {
+		if strings.HasSuffix(f.Kind, " ") { // it has no tag
 			f.Kind += path
-			if all, err = structure(all, path, inner, budget); err != nil {
+			if all, err = structure(all, inner, its, budget); err != nil {
 				return nil, err
 			}
 		}

@@ -38,10 +38,8 @@ type Cache struct {
 // cache directory, which tells standard error what it fetches. It is an error
 // if this machine has no apt.
 func Open() (*Cache, error) {
-	for _, program := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return nil, fmt.Errorf("%w: Debian's packages can be had on Debian only; elsewhere give kernels of your own with KERNELS=DIR (make vm) or -dir DIR", err)
-		}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return nil, fmt.Errorf("%w: Debian's packages can be had on Debian only; elsewhere give kernels of your own with KERNELS=DIR (make vm) or -dir DIR", err)
 	}
 	dir := os.Getenv("UFFD_CACHE")
 	if dir == "" {
@@ -175,13 +173,11 @@ func unpack(ctx context.Context, dir string, match *regexp.Regexp) error {
 		return err
 	}
 	err = filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || match == nil {
-			return err
+		name, _ := filepath.Rel(to, path)
+		if err == nil && !d.IsDir() && match != nil && !match.MatchString(name) {
+			err = os.Remove(path)
 		}
-		if name, _ := filepath.Rel(to, path); !match.MatchString(name) {
-			return os.Remove(path)
-		}
-		return nil
+		return err
 	})
 	return errors.Join(err, os.Remove(debs[0]))
 }

@@ -10,10 +10,9 @@ import (
 // its release: "6.12.107+deb13-amd64".
 func Running() (r abi.Release, full string, err error) {
 	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return abi.Release{}, "", err
+	if err = unix.Uname(&name); err == nil {
+		full = unix.ByteSliceToString(name.Release[:])
+		r, err = abi.ParseRelease(full)
 	}
-	full = unix.ByteSliceToString(name.Release[:])
-	r, err = abi.ParseRelease(full)
 	return r, full, err
 }
