@@ -5,6 +5,7 @@
 package bindings
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/build"
@@ -34,10 +35,8 @@ func (f Facts) field(name string, offset, size int64, typ string) {
 func Load(path, goarch string) (Facts, error) {
 	target := build.Default
 	target.GOOS, target.GOARCH = "linux", goarch
-	if match, err := target.MatchFile(filepath.Split(path)); err != nil {
-		return nil, err
-	} else if !match {
-		return nil, fmt.Errorf("a constraint keeps the file from being built for linux/%s", goarch)
+	if match, err := target.MatchFile(filepath.Split(path)); !match {
+		return nil, cmp.Or(err, fmt.Errorf("a constraint keeps the file from being built for linux/%s", goarch))
 	}
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)

@@ -34,7 +34,7 @@ const anything = "*"
 
 // Of returns the facts that are to be in Go for a model.
 func Of(m *abi.Model) Facts {
-	f, unions := Facts{}, map[string]abi.Struct{}
+	f, structs := Facts{}, map[string]abi.Struct{}
 	for _, k := range m.Constants {
 		name := k.Name
 		if strings.HasPrefix(name, "_") {
@@ -43,18 +43,16 @@ func Of(m *abi.Model) Facts {
 		f["value of "+name] = k.Value.String()
 	}
 	for _, s := range m.Structs {
-		if s.Union {
-			unions[s.Name] = s
-		}
+		structs[s.Name] = s
 	}
 	for _, s := range m.Structs {
 		if s.Union && strings.Contains(s.Name, ".") {
 			continue // it is storage in the struct that it is in
 		}
-		name := typeName(s.Name, unions)
+		name := typeName(s.Name, structs)
 		f["size of "+name] = fmt.Sprint(s.Size)
 		for _, field := range s.Fields {
-			u := unions[strings.TrimPrefix(field.Kind, "union ")]
+			u := structs[strings.TrimPrefix(field.Kind, "union ")]
 			if len(u.Fields) == 1 { // which is named, and typed, as that
 				field.Name, field.Kind, u = u.Fields[0].Name, u.Fields[0].Kind, abi.Struct{}
 			}
@@ -62,7 +60,7 @@ func Of(m *abi.Model) Facts {
 			f.field(name+"."+storage, field.Offset, field.Size, integerType(field.Kind, anything))
 			for _, member := range u.Fields { // each has a method that returns a pointer to the storage
 				tag := strings.TrimPrefix(member.Kind, "struct ")
-				result := integerType(tag, typeName(tag, unions))
+				result := integerType(tag, typeName(tag, structs))
 				signature := fmt.Sprintf("func (s *%s) %s() *%s", name, capital(member.Name), result)
 				f[signature] = fmt.Sprintf("\treturn (*%s)(unsafe.Pointer(&s.%s))\n}", result, storage)
 			}
@@ -73,10 +71,10 @@ func Of(m *abi.Model) Facts {
 
 // typeName returns the Go name of a struct: words joined in camel case,
 // without those of unions that are no types of their own.
-func typeName(c string, unions map[string]abi.Struct) (name string) {
+func typeName(c string, structs map[string]abi.Struct) (name string) {
 	parts := strings.Split(c, ".")
 	for i, part := range parts {
-		if _, union := unions[strings.Join(parts[:i+1], ".")]; union && i > 0 {
+		if i > 0 && structs[strings.Join(parts[:i+1], ".")].Union {
 			continue
 		}
 		for word := range strings.SplitSeq(part, "_") {

@@ -80,8 +80,13 @@ func hold(a *claim.Answer, path string, release abi.Release, claims []*claim.Cla
 	return err
 }
 
-// Truth returns what a kernel of a release knows of the structs of a claim.
+// Truth returns what a kernel of a release knows of the structs of a claim. It
+// knows them by their tags, and those inside them only as such.
 func (k *Kernel) Truth(release abi.Release, c *claim.Claim) (claim.Truth, error) {
-	m, err := k.Model(c.Tags()...)
+	var names []string
+	for _, s := range c.Model.Structs {
+		names = append(names, s.Name)
+	}
+	m, err := k.Model(names...)
 	return claim.Truth{Linux: release, Model: m, OnlyTypes: true}, err
 }

@@ -79,9 +79,11 @@ func unpack(b []byte) (io.Reader, error) {
 
 // scan returns the BTF in an image: the longest, where several look like it.
 func scan(image []byte) (longest []byte) {
-	for magic, order := range map[string]binary.ByteOrder{"\x9f\xeb\x01\x00": binary.LittleEndian, "\xeb\x9f\x01\x00": binary.BigEndian} {
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		magic := []byte{0, 0, 1, 0} // the last two are the version, and flags
+		order.PutUint16(magic, 0xeb9f)
 		for rest := image; ; rest = rest[1:] {
-			at := bytes.Index(rest, []byte(magic))
+			at := bytes.Index(rest, magic)
 			if at < 0 {
 				break
 			}

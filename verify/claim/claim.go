@@ -34,7 +34,6 @@ func (s Source) File(goarch string) string { return fmt.Sprintf("%s_linux_%s.go"
 
 // A Claim is what is said of one header on one architecture.
 type Claim struct {
-	Arch    string // GOARCH
 	Source  Source
 	Edition abi.Release    // of the headers that it was made from
 	Model   *abi.Model     // the generator's
@@ -79,7 +78,7 @@ func Load(ctx context.Context, root string) (All, error) {
 			return nil, err
 		}
 		for _, a := range arch.All {
-			c := &Claim{Arch: a.Go, Source: source, Model: models[a.Go]}
+			c := &Claim{Source: source, Model: models[a.Go]}
 			if c.Model == nil {
 				return nil, fmt.Errorf("the generator says nothing of %s for %s", source.Header, a.Go)
 			}

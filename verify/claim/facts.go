@@ -60,13 +60,3 @@ func Facts(m *abi.Model, onlyTypes bool) map[string]Fact {
 // Unnamed matches a struct for which C has no name: the way to it leads through
 // a member without one, which is named by its number.
 var Unnamed = regexp.MustCompile(`\.\d`)
-
-// Tags returns the tags of the structs.
-func (c *Claim) Tags() (tags []string) {
-	for _, s := range c.Model.Structs {
-		if !strings.Contains(s.Name, ".") {
-			tags = append(tags, s.Name)
-		}
-	}
-	return tags
-}

@@ -47,9 +47,9 @@ func (v *Verdict) wrong(format string, args ...any) {
 func (c *Claim) Hold(t Truth) Verdict {
 	v := c.holdModel(t)
 	if c.Err != nil {
-		v.Add(Verdict{Compared: 1, Wrong: []string{c.Err.Error()}}, c.Source.File(c.Arch)+": ")
+		v.Add(Verdict{Compared: 1, Wrong: []string{c.Err.Error()}}, c.Source.File(c.Model.Arch)+": ")
 	} else if c.File != nil {
-		v.Add(c.holdFile(t), c.Source.File(c.Arch)+": ")
+		v.Add(c.holdFile(t), c.Source.File(c.Model.Arch)+": ")
 	}
 	return v
 }
