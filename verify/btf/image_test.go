@@ -132,6 +132,7 @@ func TestReadFindsTheTypesIn(t *testing.T) {
 		{"an ELF file", elfFile(t, binary.LittleEndian, raw)},
 		{"an ELF file of a big-endian kernel", elfFile(t, binary.BigEndian, big)},
 		{"an image that is not compressed", image},
+		{"an image with the types of a program before and after", slices.Concat(types(t, binary.LittleEndian, 3), image, types(t, binary.LittleEndian, 3))},
 		{"an image in gzip", compress(t, "gzip", image)},
 		{"a bzImage with lz4", bzImage(compress(t, "lz4", elfFile(t, binary.LittleEndian, raw)))},
 		{"a bzImage with zstd", bzImage(compress(t, "zstd", elfFile(t, binary.LittleEndian, raw)))},
