@@ -13,18 +13,22 @@ func TestLatencyIsThatOfTheFault(t *testing.T) {
 		}
 		const pages, read = 8, 10 * time.Millisecond
 		s := startServed(t, "anonymous", pages, allEvents, missing)
+		all := make(chan struct{}) // the faults are there
 		p := s.serve(Config{Workers: 1, Retry: Retry{Times: 1}, Regions: s.region(sourceFunc(func(b []byte, off int64) (int, error) {
+			<-all
 			time.Sleep(read)
 			if fails {
 				return 0, nil
 			}
 			return pattern{}.ReadAt(b, off)
 		}))})
-		var all []<-chan string
+		var done []<-chan string
 		for i := range pages {
-			all = append(all, s.begin("read %d 1", i))
+			done = append(done, s.begin("read %d 1", i))
 		}
-		for _, c := range all {
+		wantStats(t, p, func(got Stats) bool { return got.Missing == pages })
+		close(all)
+		for _, c := range done {
 			s.result(c, "read")
 		}
 		wantStats(t, p, func(got Stats) bool { return got.Latency.Quantile(1) >= (pages-1)*read })
