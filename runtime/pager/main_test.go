@@ -105,7 +105,7 @@ func missingFeature(kind string) userfaultfd.Features {
 	switch kind {
 	case "shmem":
 		return userfaultfd.FeatureMissingShmem
-	case "hugetlb":
+	case "hugetlb", "hugetlb-shared":
 		return userfaultfd.FeatureMissingHugetlbfs
 	}
 	return 0
@@ -159,7 +159,7 @@ func startServed(t testing.TB, kind string, pages int, features userfaultfd.Feat
 	if _, err := fmt.Sscan(string(text[:n]), &s.memory.Range.Start, &s.memory.Range.Len, &s.memory.PageSize, &s.memfd); err != nil {
 		t.Fatalf("%q: %v", text[:n], err)
 	}
-	s.memory.Shared = kind == "shmem"
+	s.memory.Shared = kind == "shmem" || kind == "hugetlb-shared"
 	go s.receive()
 	return s
 }

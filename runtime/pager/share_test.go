@@ -3,6 +3,7 @@ package pager
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -205,5 +206,55 @@ func TestAShareOfMemoryThatIsUnknownOrEndsBeyondTheAddresses(t *testing.T) {
 	p.lengthen()
 	if len(p.space.shares) != 0 || p.space.find(3<<20) == nil {
 		t.Errorf("the space is %+v", p.space)
+	}
+}
+
+// Huge pages of a file are one wherever they are mapped. The kernel maps them once more
+// for a child of fork(2) only: a mremap(2) of no bytes would have them grow, and that
+// it refuses, as it does MREMAP_DONTUNMAP. If a kernel does not, they are served there.
+func TestSharedHugePages(t *testing.T) {
+	for _, lends := range []bool{true, false} {
+		t.Run(fmt.Sprintf("lent %v", lends), func(t *testing.T) {
+			const refused = "Invalid argument"
+			needMovableHugePages(t)
+			needHugePages(t, 8)
+			s := startServed(t, "hugetlb-shared", 8, allEvents, missing)
+			size := s.memory.PageSize
+			cfg := Config{Regions: s.region(pattern{}), ZeroOutside: true}
+			if lends {
+				cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
+			}
+			p := s.serve(cfg)
+			s.want(offsets(2*size), "read 2 1")
+			s.want("ok", "punch 3 1")
+			s.want("ok", "move 4 2")
+			s.want("zero "+offsets(4*size, 5*size), "read 3 3")
+			s.want("zero "+offsets(4*size)+" "+offsets(5*size, 6*size), "fork read 3 4")
+			s.want("ok", "fork punch 1 1")
+			s.want("zero "+offsets(2*size), "read 1 2")
+
+			remaps := p.Stats().Remaps
+			switch got := s.do("twice 4 2"); got {
+			case "ok":
+				s.want(offsets(4*size, 5*size), "read 8 2")
+				s.want("ok", "punch 5 1")
+				s.want(offsets(4*size)+" zero", "read 8 2")
+			case refused:
+				t.Log("huge pages are not mapped once more by this kernel")
+				if n := p.Stats().Remaps; n != remaps {
+					t.Errorf("%d messages tell that they were", n-remaps)
+				}
+			default:
+				t.Error(got)
+			}
+			if got := s.do("move_keep 4 1"); got != "ok" && got != refused {
+				t.Error(got)
+			} else if got == "ok" {
+				s.want(offsets(4*size), "read 8 1")
+			}
+			s.want(offsets(4*size), "read 4 1")
+			s.want(offsets(0)+" zero "+offsets(2*size)+" zero", "read 0 4")
+			s.want(offsets(7*size), "read 7 1")
+		})
 	}
 }

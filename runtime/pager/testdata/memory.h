@@ -32,6 +32,10 @@
 #define MADV_REMOVE 9
 #endif
 
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB 4
+#endif
+
 #define SOCKET 3
 #define MULTIPLIER 0x9e3779b97f4a7c15ull
 
@@ -122,6 +126,12 @@ static unsigned char *map_memory(const char *kind, size_t size, int *memfd)
 			DIE("memfd");
 		flags = MAP_SHARED;
 		is_shared = 1;
+	} else if (!strcmp(kind, "hugetlb-shared")) {
+		*memfd = memfd_create("served", MFD_CLOEXEC | MFD_HUGETLB);
+		if (*memfd < 0 || ftruncate(*memfd, size))
+			DIE("memfd of huge pages");
+		flags = MAP_SHARED | MAP_NORESERVE;
+		is_shared = is_huge = 1;
 	} else if (!strcmp(kind, "hugetlb")) {
 		/* The kernel loses the reservations of huge pages that are moved. */
 		flags |= MAP_HUGETLB | MAP_NORESERVE;

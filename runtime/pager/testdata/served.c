@@ -3,7 +3,7 @@
  *
  *	served KIND PAGES FEATURES MODE
  *
- * maps PAGES pages of KIND (anonymous, shmem, hugetlb), opens a userfaultfd with
+ * maps PAGES pages of KIND (anonymous, shmem, hugetlb, hugetlb-shared), opens a userfaultfd with
  * FEATURES, registers the memory in MODE (numbers), and sends the userfaultfd
  * over socket 3 with "ADDRESS LENGTH PAGESIZE MEMFD".
  *
@@ -62,14 +62,15 @@ static int remap(int i, int n, int more, int flags)
 	return 0;
 }
 
-static void map_twice(int i, int n)
+static int map_twice(int i, int n)
 {
 	unsigned char *to = mremap(pages[i], 0, n * page_size, MREMAP_MAYMOVE);
 
 	if (to == MAP_FAILED)
-		DIE("mremap");
+		return -1;
 	for (int k = 0; k < n; k++)
 		pages[npages++] = to + k * page_size;
+	return 0;
 }
 
 static char sharer_tag[16];
@@ -134,7 +135,8 @@ static void act(char *command, char *result, size_t size)
 		if (remap(i, n, 0, 4 /* MREMAP_DONTUNMAP */))
 			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "twice")) {
-		map_twice(i, n);
+		if (map_twice(i, n))
+			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "grow")) {
 		if (remap(i, n, more, 0))
 			snprintf(result, size, "%s", strerror(errno));
@@ -207,7 +209,7 @@ int main(int argc, char **argv)
 	released = mmap(NULL, sizeof *released, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (released == MAP_FAILED)
 		DIE("mmap");
-	page_size = strcmp(argv[1], "hugetlb") ? (unsigned long)sysconf(_SC_PAGESIZE) : huge_page_size();
+	page_size = strncmp(argv[1], "hugetlb", 7) ? (unsigned long)sysconf(_SC_PAGESIZE) : huge_page_size();
 	npages = atoi(argv[2]);
 	unsigned char *memory = map_memory(argv[1], npages * page_size, &memfd);
 	for (int i = 0; i < npages; i++)
