@@ -97,7 +97,7 @@ type simulatedChild struct {
 
 func TestChildrenOfThreadsThatOvertakeEachOther(t *testing.T) {
 	known, strange := make([]int, 10), make([]int, 10)
-	for seed := range uint64(1000) {
+	for seed := range simulations(1000) {
 		p, s := newSimulatedProcess(seed, 3)
 		p.haste = int(seed % 10)
 		var now *recent

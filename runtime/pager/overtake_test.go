@@ -197,6 +197,14 @@ func (p *simulatedProcess) owesEvents() bool {
 	return slices.ContainsFunc(p.threads, func(t simulatedThread) bool { return len(t.untold) > 0 })
 }
 
+// simulations returns how many of so many to do.
+func simulations(n uint64) uint64 {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
 // check compares a space with the truth, and returns how many pages it knows, and of
 // how many it does not know what they are.
 func (p *simulatedProcess) check(s *space, at map[uint64]modelPage) (known, strange int, err error) {
@@ -223,7 +231,7 @@ func (p *simulatedProcess) check(s *space, at map[uint64]modelPage) (known, stra
 
 func TestSpaceFollowsThreadsThatOvertakeEachOther(t *testing.T) {
 	known, strange := 0, 0
-	for seed := range uint64(3000) {
+	for seed := range simulations(3000) {
 		p, s := newSimulatedProcess(seed, 4)
 		var told []change
 		for range 60 {
