@@ -230,28 +230,65 @@ func (s *space) ranges(c change) []userfaultfd.Range {
 // maxChoices bounds how many changes that a child may have or not are tried.
 const maxChoices = 9
 
-// needs returns, for each change, the set of those without which the child has not got
-// it: the UNMAP of where memory was follows its REMAP. It need not be there, after
-// MREMAP_DONTUNMAP.
-func (h *inheritance) needs(changes []int) []int {
+// A dependence says which sets of changes make sense.
+type dependence struct {
+	needs  int // those without which the child has not got it
+	with   int // ... nor those without it
+	before int // the REMAPs to where it unmaps something that come later
+	early  bool
+}
+
+// dependences returns those of the UNMAPs among changes. The UNMAP of where memory was
+// follows its REMAP. It need not be there, after MREMAP_DONTUNMAP; but of that what is
+// read after the FORK is not suspected.
+func (h *inheritance) dependences(changes []int) []dependence {
 	rest := make([]uint64, len(changes))
-	needs := make([]int, len(changes))
+	all := make([]dependence, len(changes))
 	for k, i := range changes {
 		c := h.changes[i]
 		if c.kind == userfaultfd.EventRemap {
 			rest[k] = c.r.Len
 			continue
 		}
-		for m := range k {
-			from := h.changes[changes[m]].r
-			if _, out := split([]userfaultfd.Range{c.r}, from); rest[m] >= c.r.Len && len(out) == 0 {
+		all[k].early = i < h.read
+		for m, j := range changes {
+			x := h.changes[j]
+			if x.kind != userfaultfd.EventRemap {
+				continue
+			}
+			to := userfaultfd.Range{Start: x.to, Len: x.r.Len}
+			if m > k && overlap(to, c.r) {
+				all[k].before |= 1 << m
+			}
+			if _, out := split([]userfaultfd.Range{c.r}, x.r); m < k && rest[m] >= c.r.Len && len(out) == 0 {
 				rest[m] -= c.r.Len
-				needs[k] = 1 << m
+				all[k].needs = 1 << m
+				if j >= h.read {
+					all[k].with = 1 << m
+				}
 				break
 			}
 		}
 	}
-	return needs
+	return all
+}
+
+// makesSense reports whether a child may have that set and nothing else. Of memory that
+// was unmapped before its FORK was read, it may have some. But it has no right to it,
+// as its parent had not: it is as if it were gone, and what is there is memory of which
+// nobody has heard. That goes for what is unmapped by itself; a mremap(2) over memory
+// is one change.
+func makesSense(set int, all []dependence, changes []int, h *inheritance) bool {
+	for k, d := range all {
+		if h.changes[changes[k]].kind != userfaultfd.EventUnmap {
+			continue
+		}
+		may, must := set&d.needs == d.needs, d.before == 0 && d.early || set&(d.before|d.with) != 0
+		if has := set>>k&1 != 0; has && !may || !has && may && must {
+			return false
+		}
+	}
+	return true
 }
 
 // settle replaces what a part is about in s by what the child has.
@@ -268,13 +305,10 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 		return // nobody knows of this memory
 	}
 	var all []candidate
-	needs := h.needs(x.changes)
-sets:
+	dependences := h.dependences(x.changes)
 	for set := 0; len(x.changes) <= maxChoices && set < 1<<len(x.changes); set++ {
-		for k, need := range needs {
-			if set>>k&1 != 0 && set&need != need {
-				continue sets
-			}
+		if !makesSense(set, dependences, x.changes, h) {
+			continue
 		}
 		c := candidate{set: set, inherited: local.layout()}
 		for k, i := range x.changes {
@@ -282,6 +316,9 @@ sets:
 				c.inherited.redone = 0
 				h.changes[i].apply(&c.inherited)
 			}
+		}
+		if slices.ContainsFunc(c.inherited.overtaken, func(o overtaken) bool { return !o.told && !o.moved && !o.b.strange }) {
+			continue // it has come over what nothing has taken away
 		}
 		c.now = c.inherited.layout()
 		for _, i := range x.own {
@@ -297,7 +334,7 @@ sets:
 				return false // it may be there
 			}
 			is := c.now.find(r.Start) != nil
-			return is != there && !(there && x.mayBeOther(h, c.set, r))
+			return is != there && !(there && x.mayBeOther(h, c.set, dependences, r))
 		})
 	}
 	x.agree(h, all, s, any)
@@ -345,10 +382,10 @@ func (x *inheritedPart) pieces(all []candidate, h *inheritance) (pieces []userfa
 // mayBeOther reports whether what is registered in r may be memory of which nobody has
 // heard: the process has registered it after something was unmapped there, or it was
 // unmapped itself.
-func (x *inheritedPart) mayBeOther(h *inheritance, set int, r userfaultfd.Range) bool {
+func (x *inheritedPart) mayBeOther(h *inheritance, set int, of []dependence, r userfaultfd.Range) bool {
 	for k, i := range x.changes {
 		has := set>>k&1 != 0
-		if c := h.changes[i]; c.kind == userfaultfd.EventUnmap && overlap(c.r, r) && (!has || i < h.read) {
+		if c := h.changes[i]; c.kind == userfaultfd.EventUnmap && overlap(c.r, r) && (!has && of[k].needs == 0 || has && i < h.read) {
 			return true
 		}
 	}

@@ -97,7 +97,7 @@ type simulatedChild struct {
 
 func TestChildrenOfThreadsThatOvertakeEachOther(t *testing.T) {
 	known, strange := make([]int, 10), make([]int, 10)
-	for seed := range simulations(1000) {
+	for seed := range simulations(3000) {
 		p, s := newSimulatedProcess(seed, 3)
 		p.haste = int(seed % 10)
 		var now *recent
@@ -133,6 +133,12 @@ func TestChildrenOfThreadsThatOvertakeEachOther(t *testing.T) {
 				for _, own := range c.h.own {
 					own.apply(&layout)
 				}
+				// What was unmapped it has no right to.
+				for addr, page := range c.at {
+					if layout.find(addr) == nil && c.h.wasUnmapped(addr) && !p.has(page.b) {
+						delete(c.at, addr)
+					}
+				}
 				k, n, err := p.check(&layout, c.at)
 				if err != nil {
 					for i, c := range c.h.changes {
@@ -153,6 +159,29 @@ func TestChildrenOfThreadsThatOvertakeEachOther(t *testing.T) {
 	}
 }
 
+// has reports whether the process has any memory of b.
+func (p *simulatedProcess) has(b *backing) bool {
+	for _, page := range p.at {
+		if page.b == b {
+			return true
+		}
+	}
+	return false
+}
+
+// wasUnmapped reports whether something was unmapped at addr, which was read before the
+// FORK, and nothing has moved there since.
+func (h *inheritance) wasUnmapped(addr uint64) (was bool) {
+	for i, c := range h.changes {
+		if c.kind == userfaultfd.EventUnmap {
+			was = was || i < h.read && c.r.Contains(addr)
+		} else {
+			was = was && !userfaultfd.Range{Start: c.to, Len: c.r.Len}.Contains(addr)
+		}
+	}
+	return was
+}
+
 // changeItself has a child move some of its memory before it is known what it has.
 func (c *simulatedChild) changeItself(p *simulatedProcess) {
 	if p.random.IntN(3) > 0 || len(c.at) == 0 {
@@ -161,7 +190,7 @@ func (c *simulatedChild) changeItself(p *simulatedProcess) {
 	all := slices.Sorted(maps.Keys(c.at))
 	from := userfaultfd.Range{Start: all[p.random.IntN(len(all))], Len: modelSize}
 	to := simulatedStart + p.random.Uint64N(p.slots)*modelSize
-	if _, used := c.at[to]; used {
+	if _, used := c.at[to]; used || c.h.wasUnmapped(from.Start) || c.h.wasUnmapped(to) {
 		return
 	}
 	c.at[to] = c.at[from.Start]
