@@ -59,7 +59,8 @@
 //     threads told meanwhile: what the child has is found out from what is registered
 //     there, and what cannot be found out is poisoned when the child misses it. That
 //     takes Linux 5.16: before that, what is read after a FORK is taken for later.
-//     Nothing tells of MADV_WIPEONFORK.
+//     MREMAP_DONTUNMAP that a FORK overtakes leaves what was there for the child, and
+//     nothing tells of MADV_WIPEONFORK.
 //   - A mremap(2) of no bytes maps shared memory once more, and its REMAP does not
 //     tell how much; MREMAP_DONTUNMAP leaves it where it was. A page that is taken
 //     for new memory there, and filled with zeros, is a page of everybody's file.

@@ -21,6 +21,10 @@ import (
 // is, and nowhere else. All sets of them are tried, those are out that do not fit
 // what is registered, and where the others differ, nobody knows what is there: it is
 // poisoned when it is missed.
+//
+// That is exact but for two things: what MREMAP_DONTUNMAP has left is taken for what
+// was there if its REMAP is overtaken, and for memory of which nobody has heard see
+// natural.
 type inheritance struct {
 	before  space    // the parent's address space when it was owed nothing, with the child's states
 	changes []change // since then, until it was owed nothing again
@@ -78,6 +82,10 @@ func (s *space) layout() space {
 	return space{segments: slices.Clone(s.segments), exact: s.exact, follows: s.follows, shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
 }
 
+// longestChildhood bounds how long a child that changes its address space all the time is
+// asked what it has.
+const longestChildhood = 2 * time.Second
+
 // inherit finds out what a child has, before it is served. What the child changes
 // meanwhile is read, and applied then.
 func (p *Pager) inherit() {
@@ -87,7 +95,7 @@ func (p *Pager) inherit() {
 	}
 	p.inheritance = nil
 	var read []userfaultfd.Msg
-	for end := time.Now().Add(longestDoubt); ; time.Sleep(50 * time.Microsecond) {
+	for end := time.Now().Add(longestChildhood); ; time.Sleep(50 * time.Microsecond) {
 		p.order.beginRead()
 		for {
 			n, err := p.file.TryRead(p.msgs)
@@ -337,7 +345,36 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 			return is != there && !(there && x.mayBeOther(h, c.set, dependences, r))
 		})
 	}
+	if len(all) == 0 && len(x.changes) <= maxChoices {
+		all = x.natural(h, local, registered)
+	}
 	x.agree(h, all, s, any)
+}
+
+// natural returns the candidate that has what was read before the FORK, and nothing
+// else, if all that it knows of is there. It is for memory of which nobody has heard,
+// that moves where some is known: no set fits then, and the messages are likelier in
+// their order than not.
+func (x *inheritedPart) natural(h *inheritance, local space, registered func(addr uint64) bool) []candidate {
+	c := candidate{inherited: local.layout()}
+	for _, i := range x.changes {
+		if i < h.read {
+			c.inherited.redone = 0
+			h.changes[i].apply(&c.inherited)
+		}
+	}
+	c.now = c.inherited.layout()
+	for _, i := range x.own {
+		c.now.redone = 0
+		h.own[i].apply(&c.now)
+	}
+	all := []candidate{c}
+	for _, r := range x.pieces(all, h) {
+		if seg := c.now.find(r.Start); seg != nil && !seg.b.vacant && !registered(r.Start) {
+			return nil
+		}
+	}
+	return all
 }
 
 // A candidate is what a child has if it has a set of the changes.
@@ -381,7 +418,7 @@ func (x *inheritedPart) pieces(all []candidate, h *inheritance) (pieces []userfa
 
 // mayBeOther reports whether what is registered in r may be memory of which nobody has
 // heard: the process has registered it after something was unmapped there, or it was
-// unmapped itself.
+// unmapped or moved itself.
 func (x *inheritedPart) mayBeOther(h *inheritance, set int, of []dependence, r userfaultfd.Range) bool {
 	for k, i := range x.changes {
 		has := set>>k&1 != 0

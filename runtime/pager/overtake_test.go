@@ -66,7 +66,8 @@ type simulatedProcess struct {
 	at      map[uint64]modelPage // registered memory
 	threads []simulatedThread
 	slots   uint64
-	haste   int // in ten steps, so many are somebody's who has something to tell
+	forking bool // and the FORK is unread
+	haste   int  // in ten steps, so many are somebody's who has something to tell
 }
 
 type simulatedThread struct {
@@ -168,7 +169,7 @@ func (p *simulatedProcess) call(t *simulatedThread) {
 	case 4:
 		// What one cannot tell from the move of memory that was overtaken is the
 		// MREMAP_DONTUNMAP of what has overtaken memory that was unmapped.
-		if to, ok := p.room(from.Len); ok && !p.owesEvents() {
+		if to, ok := p.room(from.Len); ok && !p.owesEvents() && !p.forking {
 			p.move(t, i, to, true)
 		}
 	default:
