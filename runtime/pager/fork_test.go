@@ -27,7 +27,7 @@ func TestUserfaultfdsOfChildrenAreKeptWhileTheyLive(t *testing.T) {
 					children = append(children, c)
 				}
 			}
-			before := keptFiles()
+			before := letKeptGo() // of tests before, whose processes have ended
 			p, stop := s.serveUntil(cfg)
 			for range forks {
 				s.want("ok", "linger none")
