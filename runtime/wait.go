@@ -26,8 +26,8 @@ func (f *File) Wait(try func(fd uintptr) bool) error {
 // unless FORK messages can come: one stays where it is while there is no
 // descriptor for it.
 func (f *File) TryRead(buf []Msg) (n int, err error) {
-	if err := f.readable(buf); err != nil {
-		return 0, &Error{Op: "read", Err: err}
+	if len(buf) == 0 || f.blocking {
+		return 0, &Error{Op: "read", Err: f.readable(buf)}
 	}
 	if err := f.fd.Acquire(); err != nil {
 		return 0, &Error{Op: "read", Err: err}

@@ -22,7 +22,6 @@ const givenUp = -1
 // the reader, after events were applied.
 func (p *Pager) resolveAll() {
 	p.paid = p.paid[:0]
-	start := p.clock.start(len(p.faults))
 	again := p.later
 	p.later = p.spare[:0]
 	for _, faults := range [...][]fault{again, p.faults} {
@@ -44,9 +43,6 @@ func (p *Pager) resolveAll() {
 	p.spare = again[:0]
 	if len(p.later) == 0 {
 		p.backoff = 0
-	}
-	if p.clock.stop(start) > longRound {
-		p.checkThrottling()
 	}
 	p.faults = p.faults[:0]
 }

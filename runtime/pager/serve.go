@@ -128,7 +128,7 @@ const probeEvery = time.Second
 
 // loop reads messages and resolves faults until the pager is to end.
 func (p *Pager) loop() {
-	step := p.step // bound once: a wait does not allocate
+	look := p.looker() // made once: a wait does not allocate
 	for {
 		var deadline time.Time
 		p.timed = p.isPending()
@@ -143,7 +143,7 @@ func (p *Pager) loop() {
 		if p.isStopping() {
 			return
 		}
-		err := p.file.Wait(step)
+		err := p.file.Wait(look)
 		if p.isStopping() {
 			return
 		}
@@ -170,29 +170,32 @@ func (p *Pager) isPending() bool {
 		p.isOwed()
 }
 
-// step is called when there may be messages. It returns true for the loop to
-// set a deadline or to end.
-func (p *Pager) step(uintptr) bool {
-	naps := 0
-	for {
-		n := p.round()
-		switch {
-		case p.isStopping():
-			return true
-		case p.unread:
-			return !p.timed
-		case p.isPending():
-			// The thread whose event was read needs a moment to run.
-			if naps++; naps > 4 {
+// looker returns what is called when there may be messages. It returns true for the
+// loop to set a deadline or to end. It is a function, and no method, whose value would
+// be two, and each that a system call is made in costs 20 ns.
+func (p *Pager) looker() func(uintptr) bool {
+	return func(uintptr) bool {
+		naps := 0
+		for {
+			n := p.round()
+			switch {
+			case p.isStopping():
+				return true
+			case p.unread:
 				return !p.timed
+			case p.isPending():
+				// The thread whose event was read needs a moment to run.
+				if naps++; naps > 4 {
+					return !p.timed
+				}
+				nap := unix.Timespec{Nsec: 20_000}
+				unix.Nanosleep(&nap, nil)
+			case n > 0:
+				// Who was woken has often run already, on this very CPU, and waits
+				// for its next page; looking costs less than sleeping.
+			case p.spin.most == 0 || !p.spin.again(time.Since(p.began)):
+				return false
 			}
-			nap := unix.Timespec{Nsec: 20_000}
-			unix.Nanosleep(&nap, nil)
-		case n > 0:
-			// Who was woken has often run already, on this very CPU, and waits
-			// for its next page; looking costs less than sleeping.
-		case p.spin.most == 0 || !p.spin.again(time.Since(p.began)):
-			return false
 		}
 	}
 }
@@ -206,8 +209,17 @@ func (p *Pager) round() int {
 	if n > 0 && p.spin.most > 0 {
 		p.spin.message(time.Since(p.began))
 	}
-	if n > 0 || len(p.later) > 0 {
+	start := p.clock.start(len(p.faults))
+	p.paid = p.paid[:0]
+	// resolveAll would do, but is one function more.
+	switch {
+	case len(p.faults) == 1 && len(p.later) == 0 && p.copied(&p.faults[0]):
+		p.faults = p.faults[:0]
+	case n > 0 || len(p.later) > 0:
 		p.resolveAll()
+	}
+	if p.clock.stop(start) > longRound {
+		p.checkThrottling()
 	}
 	if room < len(p.msgs) && len(p.later) > 0 {
 		// What it waits for may be an event that was left unread.

@@ -32,23 +32,37 @@ func (d *FD) Open(fd int, name string) {
 	d.state.Store(opened)
 }
 
-// Acquire keeps d open until Release, or returns os.ErrClosed.
+// Acquire keeps d open until Release, or returns os.ErrClosed. Both are inlined: an
+// operation on a page has no time for calls.
 func (d *FD) Acquire() error {
-	if d.state.Add(1)&opened == 0 {
-		d.Release()
-		return os.ErrClosed
+	if d.state.Add(1)&opened != 0 {
+		return nil
 	}
-	return nil
+	return d.refuse()
+}
+
+//go:noinline
+func (d *FD) refuse() error {
+	d.Release()
+	return os.ErrClosed
 }
 
 // Release ends what Acquire began.
 func (d *FD) Release() {
-	if d.state.Add(-1) == 0 && d.closed != nil {
-		d.once.Do(func() {
-			d.closeErr = d.File.Close()
-			close(d.closed)
-		})
+	if d.state.Add(-1) == 0 {
+		d.end()
 	}
+}
+
+// end closes the file, once.
+func (d *FD) end() {
+	if d.closed == nil {
+		return
+	}
+	d.once.Do(func() {
+		d.closeErr = d.File.Close()
+		close(d.closed)
+	})
 }
 
 // IsClosed reports whether d was closed, or never opened.
