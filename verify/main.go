@@ -19,8 +19,9 @@
 //
 //	go run ./verify [-install]
 //
-// It exits with 1 where a value differs, or an oracle could not be asked. Kernel headers and images are fetched through the machine's own
-// apt configuration into $UFFD_CACHE or the user's cache directory.
+// It exits with 1 where a value differs, or an oracle could not be asked. Kernel
+// headers and images are fetched through the machine's own apt configuration into
+// $UFFD_CACHE or the user's cache directory.
 package main
 
 import (

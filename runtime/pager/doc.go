@@ -54,7 +54,9 @@
 //     read, which then means what was there before.
 //   - A thread can overtake another that has moved memory and has not told of it:
 //     the REMAP of what was moved to where that memory was comes first, and the REMAP
-//     that comes next from there is of what was there before.
+//     that comes next from there is of what was there before. That MREMAP_DONTUNMAP
+//     was said no message tells: a munmap(2) overtaken by such a move is not told
+//     from a munmap of what has moved there.
 //   - A FORK tells of an address space as it was copied, before or after what other
 //     threads told meanwhile: what the child has is found out from what is registered
 //     there, and what cannot be found out is poisoned when the child misses it. That
