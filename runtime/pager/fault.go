@@ -48,9 +48,9 @@ func (p *Pager) resolveAll() {
 }
 
 // copied pays for a fault as most are: a page that is missing, whose content is
-// lent, installed alone. It reports whether it has. It is decide, put and
-// installed for that case, in one function because the calls among these take a
-// fiftieth of a fault's time, and leaves to them whatever is unusual.
+// lent, installed alone. It reports whether it has dealt with it. It is decide, put
+// and installed for that case, in one function because the calls among these take a
+// fiftieth of a fault's time.
 func (p *Pager) copied(f *fault) bool {
 	s := p.space.find(f.addr)
 	if s == nil || f.tries != 0 || f.flags&^userfaultfd.PagefaultWrite != 0 || p.isUnusual() {
@@ -72,10 +72,14 @@ func (p *Pager) copied(f *fault) bool {
 		p.hooks.decided(pageRange(s, page))
 	}
 	if _, err := p.file.Copy(s.addrOf(page), data, p.copyMode); err != nil {
-		return false // put meets it again, and knows what it means
+		if out, err := p.refused(opCopy, s, page, 1, err); out != done {
+			p.settle(*f, s, out, err)
+			return true
+		}
+	} else {
+		b.states.set(page, page+1, Installed)
+		p.stats.installed(opCopy, false, b.pageSize)
 	}
-	b.states.set(page, page+1, Installed)
-	p.stats.installed(opCopy, false, b.pageSize)
 	p.paidFor(s, page, page+1)
 	return true
 }
