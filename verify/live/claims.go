@@ -55,7 +55,12 @@ func Check(said *claim.Claim) (claim.Verdict, error) {
 	for _, s := range said.Model.Structs {
 		c.structs[s.Name] = s
 	}
-	defer unix.Close(c.fd) // which lets go of a thread that waits
+	defer func() {
+		unix.Close(c.fd) // which lets go of a thread that waits
+		if c.touched != nil {
+			<-c.touched // what is mapped next may get the address
+		}
+	}()
 	for _, step := range []func(){c.handshake, c.register, c.fill, c.fault} {
 		if step(); len(c.Wrong) > 0 {
 			break // what follows depends on it
@@ -78,8 +83,9 @@ type check struct {
 	structs   map[string]abi.Struct
 	running   abi.Release
 	fd        int
-	memory    []byte // three pages
-	features  uint64 // that the kernel has
+	memory    []byte        // three pages
+	features  uint64        // that the kernel has
+	touched   chan struct{} // closed by the thread that fault has touch memory, or nil
 	claim.Verdict
 }
 
@@ -137,7 +143,11 @@ func (c *check) fault() {
 	if unix.Madvise(c.memory[:page], unix.MADV_POPULATE_WRITE) == unix.EINVAL {
 		return // it came with Linux 5.14
 	}
-	go unix.Madvise(last, unix.MADV_POPULATE_WRITE)
+	c.touched = make(chan struct{})
+	go func() {
+		unix.Madvise(last, unix.MADV_POPULATE_WRITE)
+		close(c.touched)
+	}()
 	memory := c.encode("uffd_msg", nil)
 	n, err := unix.Read(c.fd, memory)
 	for try := 0; try < 500 && (err == unix.EAGAIN || err == unix.EINTR); try++ {

@@ -45,9 +45,10 @@ func features(t *testing.T) uint64 {
 
 // A trial is one operation tried on a page of memory.
 type trial struct {
-	fd   int
-	m    *memory.Mapping
-	page uint64 // its size
+	fd    int
+	m     *memory.Mapping
+	page  uint64        // its size
+	wrote chan struct{} // closed by the thread that stops lets write, or nil
 }
 
 func (x *trial) rng() uffd.UffdioRange {
@@ -119,11 +120,23 @@ func do[A any](fd int, request uintptr, arg *A) error {
 	return nil
 }
 
+// close unmaps the page when nobody writes to it any more: what is mapped next
+// may get its address.
+func (x *trial) close(t *testing.T) {
+	if x.wrote != nil {
+		select {
+		case <-x.wrote:
+		case <-time.After(10 * time.Second):
+			t.Fatal("a write to a page that is not protected any more goes on")
+		}
+	}
+	x.m.Close()
+}
+
 var errLetsThrough = errors.New("takes it, and lets writes through")
 
 // stops returns an error if a write to the page raises no fault. The kernel
-// writes, in a thread that waits until the descriptor is closed or the page is
-// not protected any more.
+// writes, in a thread that waits until the page is not protected any more.
 func (x *trial) stops() error {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
@@ -132,9 +145,11 @@ func (x *trial) stops() error {
 	unix.Write(p[1], []byte{2})
 	unix.Close(p[1])
 	b := x.m.Bytes()
+	x.wrote = make(chan struct{})
 	go func() {
 		unix.Read(p[0], b[:1])
 		unix.Close(p[0])
+		close(x.wrote)
 	}()
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(x.fd), Events: unix.POLLIN}}, 100); n == 1 {
@@ -154,7 +169,7 @@ func TestOperations(t *testing.T) {
 			if err != nil {
 				continue // no huge pages
 			}
-			x := &trial{open(t, "", "", wanted), m, uint64(m.PageSize())}
+			x := &trial{fd: open(t, "", "", wanted), m: m, page: uint64(m.PageSize())}
 			unix.Madvise(m.Bytes(), unix.MADV_NOHUGEPAGE)
 			if op.written {
 				to := m
@@ -181,7 +196,7 @@ func TestOperations(t *testing.T) {
 					t.Attr(key, "no: "+unix.ErrnoName(err.(unix.Errno)))
 				}
 			}
-			m.Close()
+			x.close(t)
 		}
 	}
 }
@@ -209,7 +224,8 @@ func TestPeculiarities(t *testing.T) {
 	page := pages(t, 1)
 	registerAs(t, fd, page, uffd.UFFDIO_REGISTER_MODE_MISSING)
 	const at = 8 * 7
-	go readThroughKernel(page[at:])
+	read := make(chan error, 1)
+	go func() { read <- readThroughKernel(page[at:]) }()
 	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000); n != 1 {
 		t.Fatal(n, err)
 	}
@@ -219,6 +235,9 @@ func TestPeculiarities(t *testing.T) {
 	}
 	t.Attr("a-fault's-message-tells-the", tells(msg.Pagefault().Address, address(page), at))
 	if err := do(fd, uffd.UFFDIO_ZEROPAGE, &uffd.UffdioZeropage{Range: rangeOf(page)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil {
 		t.Fatal(err)
 	}
 	if features(t)&uffd.UFFD_FEATURE_POISON != 0 {

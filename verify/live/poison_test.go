@@ -196,12 +196,15 @@ func TestPoisonReadsMode(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			page := b[i*size : (i+1)*size]
-			done := make(chan error, 1)
-			go func() { done <- readThroughKernel(page) }()
+			done, thread := make(chan error, 1), make(chan int, 1)
+			go func() {
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+				thread <- unix.Gettid()
+				done <- readThroughKernel(page)
+			}()
 			awaitMessage(t, fd)
-			// The kernel tells of a fault before the thread sleeps, and has it
-			// look once more whether there is something to wait for.
-			time.Sleep(50 * time.Millisecond)
+			awaitSleep(t, <-thread)
 			if _, errno := poison(t, fd, address(page), uint64(size), mode); errno != 0 {
 				t.Fatal(errno)
 			}
@@ -238,6 +241,25 @@ func readThroughKernel(page []byte) error {
 	defer unix.Close(p[1])
 	_, err := unix.Write(p[1], page[:1])
 	return err
+}
+
+// awaitSleep waits until a thread of which a message tells sleeps: the kernel
+// tells of a fault before, and then has the thread look once more whether there
+// is something to wait for.
+func awaitSleep(t *testing.T, tid int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/syscall", tid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(b) != "running\n" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the thread does not sleep")
+		}
+	}
 }
 
 func awaitMessage(t *testing.T, fd int) {
