@@ -270,7 +270,7 @@ func TestPagerProcessesIgnoreWhatEndsPrograms(t *testing.T) {
 func TestCloseWaitsForThePager(t *testing.T) {
 	s := mapServed(t, "good", 1<<20)
 	pager := pagerProcesses(t, s)[1]
-	unix.Kill(pager, unix.SIGSTOP)
+	stopProcess(t, pager)
 	defer unix.Kill(pager, unix.SIGCONT)
 	s.Supervisor().Kill()
 	closed := uffdtest.During(s.Close)
@@ -279,6 +279,25 @@ func TestCloseWaitsForThePager(t *testing.T) {
 	if err := uffdtest.Within(t, "Close", closed); err != nil {
 		t.Error(err)
 	}
+}
+
+// stopProcess stops a process, and returns when none of its threads runs any more:
+// kill(2) does not wait for that.
+func stopProcess(t *testing.T, pid int) {
+	t.Helper()
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	uffdtest.Eventually(t, "the process to stop", func() bool {
+		stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, path := range stats {
+			text, _ := os.ReadFile(path)
+			if _, state, _ := strings.Cut(string(text), ") "); !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return len(stats) > 0
+	})
 }
 
 func init() {
