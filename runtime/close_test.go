@@ -210,10 +210,11 @@ func TestCloseWaitsForOperations(t *testing.T) {
 	uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
 	held := holdCopy(t, f, m.Range().Start, memory.Anonymous)
 	closed := uffdtest.During(f.Close)
+	uffdtest.Eventually(t, "an operation after Close has begun to fail with ErrClosed", func() bool {
+		_, err := f.Zeropage(m.Page(0), 0) // EEXIST until then
+		return errors.Is(err, os.ErrClosed)
+	})
 	uffdtest.Asleep(t, closed)
-	if _, err := f.Zeropage(m.Page(0), 0); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("an operation after Close has begun: %v, want ErrClosed", err)
-	}
 	held.provide(t)
 	if err := uffdtest.Within(t, "Copy", held.done); err != nil {
 		t.Errorf("the Copy that was under way: %v", err)

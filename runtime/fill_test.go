@@ -34,8 +34,8 @@ func TestCopy(t *testing.T) {
 			f := uffdtest.Open(t, uffdtest.Missing(kind))
 			m := uffdtest.Map(t, kind, 1)
 			uffdtest.Register(t, f, m, userfaultfd.RegisterMissing)
-			done := uffdtest.Touch(m.Range(), m.PageSize(), true)
-			if p := uffdtest.Fault(t, f); p.Flags != userfaultfd.PagefaultWrite {
+			p, done := uffdtest.Sleeper(t, f, m.Range(), true)
+			if p.Flags != userfaultfd.PagefaultWrite {
 				t.Errorf("flags %v, want WRITE", p.Flags)
 			}
 			src := make([]byte, m.PageSize())
@@ -80,8 +80,7 @@ func TestZeropage(t *testing.T) {
 			}
 			return
 		}
-		done := uffdtest.Touch(m.Page(0), m.PageSize(), false)
-		uffdtest.Fault(t, f)
+		_, done := uffdtest.Sleeper(t, f, m.Page(0), false)
 		if n, err := f.Zeropage(m.Range(), userfaultfd.ZeropageDontWake); n != m.Range().Len || err != nil {
 			t.Fatalf("Zeropage: %d, %v", n, err)
 		}
@@ -112,8 +111,8 @@ func TestContinue(t *testing.T) {
 			defer alias.Close()
 			copy(alias.Bytes()[:2*m.PageSize()], bytes.Repeat([]byte{7}, 2*m.PageSize()))
 
-			done := uffdtest.Touch(m.Page(0), m.PageSize(), false)
-			if p := uffdtest.Fault(t, f); p.Flags != userfaultfd.PagefaultMinor {
+			p, done := uffdtest.Sleeper(t, f, m.Page(0), false)
+			if p.Flags != userfaultfd.PagefaultMinor {
 				t.Errorf("flags %v, want MINOR", p.Flags)
 			}
 			both := userfaultfd.Range{Start: m.Range().Start, Len: 2 * uint64(m.PageSize())}
@@ -147,8 +146,7 @@ func TestMove(t *testing.T) {
 	t.Run("moves pages and resolves a fault", func(t *testing.T) {
 		f, dst, src := setup(t)
 		copy(src.Bytes(), bytes.Repeat([]byte{9}, len(src.Bytes())))
-		done := uffdtest.Touch(dst.Page(0), dst.PageSize(), false)
-		uffdtest.Fault(t, f)
+		_, done := uffdtest.Sleeper(t, f, dst.Page(0), false)
 		n, err := f.Move(dst.Range().Start, src.Range().Start, dst.Range().Len, userfaultfd.MoveDontWake)
 		if n != dst.Range().Len || err != nil {
 			t.Fatalf("Move: %d, %v", n, err)

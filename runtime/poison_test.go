@@ -46,8 +46,7 @@ func TestPoison(t *testing.T) {
 		})
 		t.Run("wakes the waiter, which then fails", func(t *testing.T) {
 			f, m := setup(t, 1)
-			done := uffdtest.Touch(m.Range(), m.PageSize(), false)
-			uffdtest.Fault(t, f)
+			_, done := uffdtest.Sleeper(t, f, m.Range(), false)
 			if _, err := f.Poison(m.Range(), userfaultfd.PoisonDontWake); err != nil {
 				t.Fatal(err)
 			}

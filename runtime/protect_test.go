@@ -26,8 +26,8 @@ func TestWriteProtect(t *testing.T) {
 				t.Fatal(err)
 			}
 			uffdtest.Filled(t, m.Bytes(), 5) // reading is no fault
-			done := uffdtest.Touch(m.Page(1), m.PageSize(), true)
-			if p := uffdtest.Fault(t, f); p.Flags != userfaultfd.PagefaultWrite|userfaultfd.PagefaultWP || p.Address != m.Page(1).Start {
+			p, done := uffdtest.Sleeper(t, f, m.Page(1), true)
+			if p.Flags != userfaultfd.PagefaultWrite|userfaultfd.PagefaultWP || p.Address != m.Page(1).Start {
 				t.Errorf("fault at %#x with flags %v, want %#x and WRITE|WP", p.Address, p.Flags, m.Page(1).Start)
 			}
 			if err := f.WriteUnprotect(m.Page(1), userfaultfd.WriteUnprotectDontWake); err != nil {
@@ -141,8 +141,8 @@ func TestRWProtect(t *testing.T) {
 		}
 		t.Run("delivers a read, and keeps the content", func(t *testing.T) {
 			f, m := setup(t, 0)
-			done := uffdtest.Touch(m.Page(1), m.PageSize(), false)
-			if p := uffdtest.Fault(t, f); p.Flags&userfaultfd.PagefaultRWP == 0 || p.Address != m.Page(1).Start {
+			p, done := uffdtest.Sleeper(t, f, m.Page(1), false)
+			if p.Flags&userfaultfd.PagefaultRWP == 0 || p.Address != m.Page(1).Start {
 				t.Errorf("fault at %#x with flags %v, want %#x and RWP", p.Address, p.Flags, m.Page(1).Start)
 			}
 			if err := f.RWUnprotect(m.Page(1), userfaultfd.RWUnprotectDontWake); err != nil {

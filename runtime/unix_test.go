@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"testing"
-	"time"
 	"unsafe"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -273,16 +272,19 @@ func sendEmpty(t *testing.T, c *net.UnixConn, fds ...int) {
 // fillSocket sends packets until the receiver's queue is full.
 func fillSocket(t *testing.T, c *net.UnixConn) {
 	t.Helper()
-	packet := make([]byte, 1<<10)
-	for {
-		c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		if _, err := c.Write(packet); errors.Is(err, os.ErrDeadlineExceeded) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
 	}
-	c.SetWriteDeadline(time.Time{})
+	packet := make([]byte, 1<<10)
+	raw.Control(func(fd uintptr) {
+		for err == nil || err == unix.EINTR {
+			_, err = unix.Write(int(fd), packet)
+		}
+	})
+	if err != unix.EAGAIN {
+		t.Fatal(err)
+	}
 }
 
 func TestNewFile(t *testing.T) {

@@ -2,8 +2,10 @@ package uffdtest
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
+	"testing"
 	"unsafe"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -19,17 +21,30 @@ func Touch(r userfaultfd.Range, pageSize int, write bool) <-chan error {
 	return done
 }
 
+// TouchNow is Touch in the goroutine that calls it.
 func TouchNow(r userfaultfd.Range, pageSize int, write bool) error {
-	populate := memory.PopulateRead
-	if write {
-		populate = memory.PopulateWrite
-	}
-	err := populate(r)
-	if !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	// Before Linux 5.14, let the kernel read a byte of each page, or write it.
-	// Signals would make it fault anew, and find what was put there meanwhile.
+	return withoutSignals(func() error {
+		populate := memory.PopulateRead
+		if write {
+			populate = memory.PopulateWrite
+		}
+		err := populate(r)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		// Before Linux 5.14, let the kernel read a byte of each page, or write it.
+		for a := r.Start; a < r.End(); a += uint64(pageSize) {
+			if err := Carry(a, write); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// withoutSignals calls f on a thread that no signal interrupts. One would make it
+// fault anew, and send a second message, or find what was put there meanwhile.
+func withoutSignals(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var all, old unix.Sigset_t
@@ -40,12 +55,25 @@ func TouchNow(r userfaultfd.Range, pageSize int, write bool) error {
 		return err
 	}
 	defer unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
-	for a := r.Start; a < r.End(); a += uint64(pageSize) {
-		if err := Carry(a, write); err != nil {
-			return err
+	return f()
+}
+
+// Sleeper has a thread touch a page, and returns the fault that f tells of when
+// the thread sleeps. The kernel tells of it a little before, and then has the
+// thread look once more whether there is something to wait for: what is put in
+// place by then wakes it, whatever the mode says.
+func Sleeper(t testing.TB, f *userfaultfd.File, page userfaultfd.Range, write bool) (userfaultfd.Pagefault, <-chan error) {
+	t.Helper()
+	done, tid := OnThread(func() error { return TouchNow(page, int(page.Len), write) })
+	p := Fault(t, f)
+	Eventually(t, "the thread to sleep", func() bool {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/syscall", tid))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	return nil
+		return string(b) != "running\n"
+	})
+	return p, done
 }
 
 // Carry moves the byte at an address of this process into a pipe, and back to
