@@ -98,8 +98,8 @@ func (p *Pager) lengthen() {
 
 // addStrange notes memory that nobody knows.
 func (s *space) addStrange(b *backing, start, end uint64) {
-	if len(s.strange) == maxStrange {
-		s.strange = slices.Delete(s.strange, 0, 1)
+	if n := len(s.strange); n >= maxStrange { // a cut may have made one more
+		s.strange = slices.Delete(s.strange, 0, n-maxStrange+1)
 	}
 	s.strange = append(s.strange, segment{start, end, &backing{region: -1, pageSize: b.pageSize, huge: b.huge, vacant: true, strange: true}, 0})
 }

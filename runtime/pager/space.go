@@ -239,7 +239,7 @@ func (s *space) move(m userfaultfd.Remap) {
 			s.put(segment{to, to + (seg.end - seg.start), seg.b.moved(), seg.page})
 		}
 	}
-	s.vacate(moved)
+	s.vacate(from, moved)
 }
 
 // put adds a segment, of what nobody knows too.
@@ -282,13 +282,28 @@ func (s *space) expectUnmap(r userfaultfd.Range) {
 	s.unmapped = append(s.unmapped, r)
 }
 
-// vacate leaves zeros where segments were, and nothing is now; shared memory is
-// still what it was, and so may be what nobody knows.
-func (s *space) vacate(segments []segment) {
+// maxLeft bounds how many segments are kept that memory was moved away from. What is
+// moved may be such segments, and leaves as many, so that a process could double them
+// by each message. Where there would be more, nobody knows what is there.
+const maxLeft = 1024
+
+// vacate leaves zeros where segments were, which are of r, and nothing is now; shared
+// memory is still what it was, and so may be what nobody knows.
+func (s *space) vacate(r userfaultfd.Range, segments []segment) {
+	left := len(segments)
+	for i := range s.segments {
+		if s.segments[i].b.isLeft() {
+			left++
+		}
+	}
+	if left > maxLeft && len(segments) > 0 {
+		s.estrange(r, segments[0].b)
+		return
+	}
 	for _, seg := range segments {
 		seg.b = seg.b.leave()
 		if seg.b.strange {
-			s.strange = append(s.strange, seg)
+			s.put(seg)
 			continue
 		}
 		for seg.start < seg.end {

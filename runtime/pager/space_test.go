@@ -2,6 +2,7 @@ package pager
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -145,6 +146,35 @@ func TestAnUnmapThatComesLateIsOfWhatWasThereBefore(t *testing.T) {
 	}
 }
 
+// What is moved leaves as many segments as it has, and may be what was left before: a
+// process that moves all it has ever had would double them each time.
+func TestMovesDoNotDoubleWhatIsKept(t *testing.T) {
+	const size = 1 << 20
+	for _, shared := range []bool{false, true} {
+		t.Run(fmt.Sprintf("shared is %v", shared), func(t *testing.T) {
+			s := space{exact: true}
+			for start := uint64(0); start < 4*size; start += 2 * size { // and a hole behind each
+				b := newBacking(0, &Region{Range: userfaultfd.Range{Len: size}, PageSize: 4096, Shared: shared}, nil)
+				s.insert(segment{start, start + size, b, 0})
+			}
+			last := s.segments[1].b
+			all := uint64(4 * size)
+			for range 24 {
+				s.move(userfaultfd.Remap{From: 0, To: all, Len: all})
+				if all *= 2; len(s.segments) > 4*maxLeft || len(s.strange) > maxStrange {
+					t.Fatalf("%d segments, and %d strange ones", len(s.segments), len(s.strange))
+				}
+			}
+			if at := s.find(all - 2*size); at == nil || at.b != last || at.page != 0 {
+				t.Errorf("what has moved is %+v", at)
+			}
+			if at := s.find(0); at != nil || !s.isStrange(0) {
+				t.Errorf("where nobody can know any more what is, is %+v", at)
+			}
+		})
+	}
+}
+
 func TestStates(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	const n = 200
@@ -202,6 +232,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add(message(userfaultfd.EventRemap, 1<<20, ^uint64(0)-4096, 1<<40))
 	f.Add(message(userfaultfd.EventRemap, 0x103030, 0xffffffffffea3030, 0x303030303030302f))
 	f.Add(append(message(userfaultfd.EventRemap, 1<<20, 1<<21, 0), message(userfaultfd.EventUnmap, 1<<21, 1<<21+4096, 0)...))
+	f.Add(slices.Concat(message(userfaultfd.EventRemap, 1<<20, 5<<20, 4<<20), message(userfaultfd.EventRemap, 1<<20, 9<<20, 8<<20), message(userfaultfd.EventRemap, 1<<20, 17<<20, 16<<20)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		p := &Pager{systemPage: 4096, file: new(userfaultfd.File)}
 		p.space.follows = true
@@ -214,12 +245,16 @@ func FuzzMessages(f *testing.F) {
 				first = b
 			}
 		}
+		messages := len(raw)/userfaultfd.MsgSize + 1
 		for len(raw) >= userfaultfd.MsgSize {
 			m := messageOf(raw[:userfaultfd.MsgSize])
 			if e := m.Event(); e != userfaultfd.EventFork && e != userfaultfd.EventPagefault {
 				p.apply(&m)
 			}
 			raw = raw[userfaultfd.MsgSize:]
+		}
+		if n := len(p.space.segments); n > 4*maxLeft+8*messages {
+			t.Fatalf("%d segments after %d messages", n, messages)
 		}
 		for i, s := range p.space.segments {
 			if s.start >= s.end || i > 0 && p.space.segments[i-1].end > s.start {
