@@ -226,13 +226,7 @@ func TestPeculiarities(t *testing.T) {
 	const at = 8 * 7
 	read := make(chan error, 1)
 	go func() { read <- readThroughKernel(page[at:]) }()
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000); n != 1 {
-		t.Fatal(n, err)
-	}
-	var msg uffd.UffdMsg
-	if _, err := unix.Read(fd, (*[unsafe.Sizeof(msg)]byte)(unsafe.Pointer(&msg))[:]); err != nil {
-		t.Fatal(err)
-	}
+	msg := readFault(t, fd)
 	t.Attr("a-fault's-message-tells-the", tells(msg.Pagefault().Address, address(page), at))
 	if err := do(fd, uffd.UFFDIO_ZEROPAGE, &uffd.UffdioZeropage{Range: rangeOf(page)}); err != nil {
 		t.Fatal(err)

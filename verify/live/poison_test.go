@@ -203,7 +203,7 @@ func TestPoisonReadsMode(t *testing.T) {
 				thread <- unix.Gettid()
 				done <- readThroughKernel(page)
 			}()
-			awaitMessage(t, fd)
+			readFault(t, fd)
 			awaitSleep(t, <-thread)
 			if _, errno := poison(t, fd, address(page), uint64(size), mode); errno != 0 {
 				t.Fatal(errno)
@@ -231,8 +231,20 @@ func TestPoisonReadsMode(t *testing.T) {
 	}
 }
 
-// readThroughKernel makes the kernel read a byte of a page.
+// readThroughKernel makes the kernel read a byte of a page, on a thread that no
+// signal interrupts: one would make it fault anew, which is another message, or
+// finds what was put there meanwhile.
 func readThroughKernel(page []byte) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, old unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &old); err != nil {
+		return err
+	}
+	defer unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return err
@@ -262,19 +274,27 @@ func awaitSleep(t *testing.T, tid int) {
 	}
 }
 
+// awaitMessage waits until there is a message to read. Signals may interrupt it.
 func awaitMessage(t *testing.T, fd int) {
 	t.Helper()
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
 		if n, err := unix.Poll(fds, 100); err == nil && n == 1 {
-			var msg uffd.UffdMsg
-			n, err := unix.Read(fd, (*[unsafe.Sizeof(msg)]byte)(unsafe.Pointer(&msg))[:])
-			if err == nil && n == int(unsafe.Sizeof(msg)) && msg.Event == uffd.UFFD_EVENT_PAGEFAULT {
-				return
-			}
+			return
 		}
 	}
 	t.Fatal("no fault was delivered")
+}
+
+// readFault waits for the message of a fault, and reads it.
+func readFault(t *testing.T, fd int) (msg uffd.UffdMsg) {
+	t.Helper()
+	awaitMessage(t, fd)
+	n, err := unix.Read(fd, (*[unsafe.Sizeof(msg)]byte)(unsafe.Pointer(&msg))[:])
+	if err != nil || n != int(unsafe.Sizeof(msg)) || msg.Event != uffd.UFFD_EVENT_PAGEFAULT {
+		t.Fatalf("read: %d, %v, event %#x; want a fault", n, err, msg.Event)
+	}
+	return msg
 }
 
 func TestPoisonErrors(t *testing.T) {

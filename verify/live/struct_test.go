@@ -305,10 +305,7 @@ func TestReadWritesWholeMessages(t *testing.T) {
 	registerAs(t, fd, b, uffd.UFFDIO_REGISTER_MODE_MISSING)
 	done := make(chan error, 1)
 	go func() { done <- readThroughKernel(b) }()
-	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	if n, err := unix.Poll(poll, 10_000); n != 1 || err != nil {
-		t.Fatalf("no message: %d, %v", n, err)
-	}
+	awaitMessage(t, fd)
 	const size = int(unsafe.Sizeof(uffd.UffdMsg{}))
 	buf := bytes.Repeat([]byte{0xc5}, 3*size)
 	n, err := unix.Read(fd, buf[:2*size+5]) // room for two, and some
