@@ -98,7 +98,12 @@ func stopShort(o countingIoctl, pageSize int, f func() error) (stops int, err er
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with its filter
-		fd, err := listen(o.request)
+		// A signal would end the call that is reported, and begin it anew.
+		_, err := uffdtest.BlockSignals()
+		fd := -1
+		if err == nil {
+			fd, err = listen(o.request)
+		}
 		if err != nil {
 			done <- err
 			close(listener)

@@ -21,41 +21,41 @@ func Touch(r userfaultfd.Range, pageSize int, write bool) <-chan error {
 	return done
 }
 
-// TouchNow is Touch in the goroutine that calls it.
+// TouchNow is Touch in the goroutine that calls it. No signal interrupts it.
 func TouchNow(r userfaultfd.Range, pageSize int, write bool) error {
-	return withoutSignals(func() error {
-		populate := memory.PopulateRead
-		if write {
-			populate = memory.PopulateWrite
-		}
-		err := populate(r)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-		// Before Linux 5.14, let the kernel read a byte of each page, or write it.
-		for a := r.Start; a < r.End(); a += uint64(pageSize) {
-			if err := Carry(a, write); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// withoutSignals calls f on a thread that no signal interrupts. One would make it
-// fault anew, and send a second message, or find what was put there meanwhile.
-func withoutSignals(f func() error) error {
+	populate := memory.PopulateRead
+	if write {
+		populate = memory.PopulateWrite
+	}
+	err := populate(r)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	// Before Linux 5.14, let the kernel read a byte of each page, or write it.
+	// Signals would make it fault anew, and find what was put there meanwhile.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	unblock, err := BlockSignals()
+	if err != nil {
+		return err
+	}
+	defer unblock()
+	for a := r.Start; a < r.End(); a += uint64(pageSize) {
+		if err := Carry(a, write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BlockSignals keeps signals from this thread, to which the goroutine is locked.
+func BlockSignals() (unblock func(), err error) {
 	var all, old unix.Sigset_t
 	for i := range all.Val {
 		all.Val[i] = ^all.Val[i]
 	}
-	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &old); err != nil {
-		return err
-	}
-	defer unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
-	return f()
+	err = unix.PthreadSigmask(unix.SIG_BLOCK, &all, &old)
+	return func() { unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil) }, err
 }
 
 // Sleeper has a thread touch a page, and returns the fault that f tells of when
