@@ -185,11 +185,14 @@ func (h *halfZeros) NextData(off int64) (start, end int64, err error) {
 // BenchmarkReplay has a process touch recorded pages, scattered, of a source that
 // takes 200 us a read: faults alone, and with a replay that begins at the same
 // moment. The limits are 5 times sooner, and 97 of 100 faults gone.
+//
+// The source waits in a system call, and the runtime's monitor is slow when the replay
+// begins, which is the worst that it can find (see reads).
 func BenchmarkReplay(b *testing.B) {
 	const pages, touched = 64 << 10, 4000
 	source := &slow{lending{bytes.Repeat([]byte{1}, pages*os.Getpagesize())}}
 	var speed, gone []float64
-	for b.Loop() {
+	round := func() {
 		t := startToucher(b, -1, 1, pages, "anonymous", 0, missing)
 		r := NewRecorder(nil)
 		p := t.serve(b, Config{Regions: []Region{{Source: source, Recorder: r}}})
@@ -197,6 +200,7 @@ func BenchmarkReplay(b *testing.B) {
 		trace, before := r.Trace(), p.Stats().Missing
 		t = startToucher(b, -1, 1, pages, "anonymous", 0, missing)
 		p = t.serve(b, Config{Regions: []Region{{Source: source}}, Workers: 32})
+		slowMonitor()
 		begin := time.Now()
 		if _, err := p.Replay(b.Context(), Replay{Trace: trace, Source: source}); err != nil {
 			b.Fatal(err)
@@ -205,6 +209,11 @@ func BenchmarkReplay(b *testing.B) {
 		t.askFor(b, "scatter ", touched)
 		speed = append(speed, alone/ready)
 		gone = append(gone, 1-float64(p.Stats().Missing)/float64(before))
+	}
+	for b.Loop() {
+		for range 3 { // a second has room for one, which is no median
+			round()
+		}
 	}
 	b.ReportMetric(uffdtest.Median(speed), "times-sooner(min-5)")
 	b.ReportMetric(uffdtest.Median(gone), "faults-gone(min-0.97)")
@@ -220,13 +229,6 @@ func (s *slow) ReadAt(p []byte, off int64) (int, error) {
 	nap := unix.Timespec{Nsec: 200_000}
 	unix.Nanosleep(&nap, nil)
 	return s.lending.ReadAt(p, off)
-}
-
-// cpuTime returns how long this process has run.
-func cpuTime() time.Duration {
-	var u unix.Rusage
-	unix.Getrusage(unix.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // A benchProcess is a process of bench.c that touches its memory.

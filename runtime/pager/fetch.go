@@ -222,6 +222,8 @@ func (p *Pager) panicked(then func(err error)) {
 func (p *Pager) read(c *content, data []byte, off int64) (err error) {
 	defer p.panicked(func(e error) { err = e })
 	p.stats.reads.Add(1)
+	began := sourceReads.begin()
+	defer sourceReads.end(began, p.wantedReads)
 	var n int
 	if c.context != nil {
 		n, err = c.context.ReadAtContext(p.sources, data, off)

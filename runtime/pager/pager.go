@@ -192,6 +192,7 @@ type Pager struct {
 	sources    context.Context       // of reads of the sources
 	cancel     context.CancelFunc
 	background sync.RWMutex      // held for reading by whoever populates
+	bringers   atomic.Int32      // their workers
 	over       bool              // and nobody may begin to
 	kept       *userfaultfd.File // the caller's again
 	ended      chan struct{}     // closed when Serve is done with this pager

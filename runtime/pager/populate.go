@@ -207,6 +207,8 @@ func (p *Pager) bring(ctx context.Context, pieces []piece, givesUp bool) error {
 	installs := make(chan struct{}, max(1, min(runtime.GOMAXPROCS(0)-1, 4)))
 	for range min(p.cfg.Workers, len(pieces)) {
 		wg.Go(func() {
+			p.bringers.Add(1)
+			defer p.bringers.Add(-1)
 			w := &bringer{p: p, ctx: ctx, givesUp: givesUp, installs: installs, faults: p.stats.faults()}
 			installs <- struct{}{}
 			defer func() { <-installs }()
