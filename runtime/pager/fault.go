@@ -248,7 +248,7 @@ func (p *Pager) cannot(f fault, s *segment, page int, cause error) {
 // may be that a mapping was moved and the message of it has not come; nothing can
 // be installed until then.
 func (p *Pager) outside(f fault) {
-	if len(p.space.shares) > 0 || p.mayBeMoving(f.addr) {
+	if len(p.space.shares) > 0 || p.mayBeMoving(f.addr) || p.isMore(f.addr) {
 		p.settle(f, nil, changing, nil)
 		return
 	}

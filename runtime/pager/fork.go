@@ -29,8 +29,8 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 		msgs:  make([]userfaultfd.Msg, len(p.msgs)),
 	}
 	c.cfg.Process = nil
-	for _, s := range c.space.segments {
-		if s.b.shared {
+	for _, s := range slices.Concat(c.space.segments, c.space.strange) {
+		if s.b.shared || s.b.of != nil {
 			c.order = p.order
 		}
 	}

@@ -458,9 +458,9 @@ func (x *inheritedPart) agree(h *inheritance, all []candidate, s *space, b *back
 			}
 		}
 	}
-	for _, at := range first.shares {
-		if s.find(at) != nil && !slices.Contains(s.shares, at) {
-			s.shares = append(s.shares, at)
+	for _, x := range first.shares {
+		if x.rest == nil && s.find(x.at) != nil && !slices.Contains(s.shares, x) {
+			s.shares = append(s.shares, x)
 		}
 	}
 }

@@ -162,7 +162,7 @@ func (s *space) estrange(r userfaultfd.Range, b *backing) {
 	start, end := bounds(r)
 	s.cut(r)
 	s.cutStrange(r)
-	s.addStrange(b, start, end)
+	s.addStrange(segment{start, end, b.estranged(nil), 0})
 }
 
 func rangeOf(s segment) userfaultfd.Range {

@@ -87,6 +87,9 @@ type backing struct {
 	recorder *Recorder
 	asked    bitmap // pages that were asked for, if anybody wants to know
 	written  bitmap // since it was installed; nil if the kernel keeps account, or nobody
+
+	of        *backing // what is strange may be of this
+	discarded bitmap   // ... and these of its pages were discarded then
 }
 
 func newBacking(n int, r *Region, c *content) *backing {
@@ -103,6 +106,11 @@ func newBacking(n int, r *Region, c *content) *backing {
 		b.data = c.data.pages(b.base, int64(b.pageSize))
 	}
 	return b
+}
+
+// estranged returns what nobody knows, but that it may be of another backing.
+func (b *backing) estranged(of *backing) *backing {
+	return &backing{region: -1, pageSize: b.pageSize, huge: b.huge, vacant: true, strange: true, of: of}
 }
 
 // leave returns what is where b was moved away from.

@@ -133,10 +133,7 @@ func TestAMappingThatIsSplitBeforeItsLengthIsKnown(t *testing.T) {
 	want("ok", "twice 0 8")
 	want("0", "read 8 1")
 	want("ok", "protect 8 4")
-	at := s.address(8)
-	// As if it were now that its length is asked for.
-	p.space.find(at).end = at + uint64(size)
-	p.space.shares = append(p.space.shares, at)
+	p.forgetLength(s.address(8))
 	want(offsets(3*size), "read 11 1")
 	want("sigbus", "read 13 1")
 	want(offsets(5*size), "read 5 1")
@@ -147,6 +144,116 @@ func TestAMappingThatIsSplitBeforeItsLengthIsKnown(t *testing.T) {
 	}
 	s.want("sigbus", "read 14 1")
 	s.want("sigbus", "read 6 1")
+}
+
+// A mapping that is split for a moment only, when it is asked how long it is, is known
+// when it is whole again.
+func TestAMappingThatIsSplitWhileItsLengthIsAsked(t *testing.T) {
+	needPoison(t)
+	s := startServed(t, "shmem", 8, allEvents, missing)
+	size := s.memory.PageSize
+	p, err := New(s.file, Config{Regions: s.region(newLending(int(s.memory.Range.Len))), ZeroOutside: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(want, command string) {
+		t.Helper()
+		if got := s.serveBy(p, command); got != want {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
+	}
+	want("ok", "twice 0 8") // 8 to 15
+	want("ok", "protect 8 3")
+	p.forgetLength(s.address(8))
+	want("ok", "punch 3 1")
+	want(offsets(0, size, 2*size), "read 8 3")
+	if at := s.address(11); p.space.find(at) != nil || !p.space.isStrange(at) {
+		t.Fatal("a mapping that is split is known")
+	}
+	want("ok", "punch 13 2")
+	want("sigbus", "read 5 1") // nobody knows whether it was discarded
+	want("ok", "twice 15 1")   // 16
+	want("sigbus", "read 16 1")
+	want("ok", "join 8 3")
+	want("zero "+offsets(4*size), "read 11 2")
+	want("zero zero "+offsets(7*size), "read 13 3")
+	want("zero "+offsets(7*size), "read 6 2")
+	if len(p.space.strange) != 1 { // 16
+		t.Errorf("strange is still %+v", p.space.strange)
+	}
+}
+
+// What is discarded in a mapping that is whole again is so at the other place, whether
+// or not anything was missed there.
+func TestADiscardWhereAMappingWasSplit(t *testing.T) {
+	needPoison(t)
+	s := startServed(t, "shmem", 8, allEvents, missing)
+	size := s.memory.PageSize
+	p, err := New(s.file, Config{Regions: s.region(newLending(int(s.memory.Range.Len))), ZeroOutside: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(want, command string) {
+		t.Helper()
+		if got := s.serveBy(p, command); got != want {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
+	}
+	want("ok", "twice 0 8") // 8 to 15
+	want("ok", "protect 8 3")
+	p.forgetLength(s.address(8))
+	want(offsets(0), "read 8 1")
+	want("ok", "join 8 3")
+	want("ok", "punch 13 1")
+	want(offsets(4*size)+" zero "+offsets(6*size), "read 4 3")
+	want(offsets(3*size, 4*size)+" zero", "read 11 3")
+}
+
+// forgetLength has it be as if the kernel were asked now how long the memory is that is
+// mapped once more at at.
+func (p *Pager) forgetLength(at uint64) {
+	p.order.beginRead()
+	defer p.order.endRead()
+	seg := p.space.find(at)
+	seg.end = at + seg.b.pageSize
+	p.space.shares = append(p.space.shares, share{at: at})
+}
+
+// Memory is mapped once more and unmapped, before it is known how much it is. Nothing is
+// there any more, and what comes there is new.
+func TestMemoryThatComesWhereAMappingWasOfUnknownLength(t *testing.T) {
+	needPoison(t)
+	s := startServed(t, "shmem", 8, allEvents, missing)
+	size := s.memory.PageSize
+	p, err := New(s.file, Config{Regions: s.region(newLending(int(s.memory.Range.Len))), ZeroOutside: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(want, command string) {
+		t.Helper()
+		if got := s.serveBy(p, command); got != want {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
+	}
+	want("ok", "twice 0 8") // 8 to 15
+	want("ok", "unmap 14 2")
+	at, free := s.address(8), s.address(14)
+	unmapped := s.begin("unmap 8 4")
+	s.awaitStuck(1)
+	p.forgetLength(at)
+	if got := s.resultBy(p, unmapped, "unmap"); got != "ok" {
+		t.Fatal(got)
+	}
+	want("sigbus sigbus", "read 12 2") // of the file, or not
+	want("ok", "fresh 14 2")
+	if _, err := p.file.Register(userfaultfd.Range{Start: free, Len: 2 * uint64(size)}, userfaultfd.RegisterMissing); err != nil {
+		t.Fatal(err)
+	}
+	want("zero zero", "read 14 2")
+	want(offsets(4*size), "read 4 1")
+	if len(p.space.shares) > 0 {
+		t.Errorf("still to be asked: %+v", p.space.shares)
+	}
 }
 
 // serveBy gives a command, and serves until it is done, by a pager that does not serve.
@@ -190,6 +297,31 @@ func TestSharedMemoryThatWasMovedAwayFromIsStillThere(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Where memory was that was mapped once more, the same is mapped once more again, before
+// the kernel could be asked of either: it is one place then, and not two.
+func TestADiscardWhereTwoMappingsOfUnknownLengthMeet(t *testing.T) {
+	b := &backing{pageSize: modelSize, shared: true, states: newStates(16)}
+	var s space
+	at := func(page uint64) uint64 { return 1<<30 + page*modelSize }
+	s.insert(segment{1 << 20, 1<<20 + 16*modelSize, b, 0})
+	s.move(userfaultfd.Remap{From: 1 << 20, To: at(0)})
+	s.unmap(userfaultfd.Range{Start: at(0), Len: 4 * modelSize})
+	s.move(userfaultfd.Remap{From: 1 << 20, To: at(4)})
+	s.remove(userfaultfd.Range{Start: at(7), Len: modelSize})
+	for page := range b.states.n {
+		want := Untouched
+		if page == 3 {
+			want = Removed
+		}
+		if got := b.states.get(page); got != want {
+			t.Errorf("page %d is %v, want %v", page, got, want)
+		}
+	}
+	if len(s.shares) != 3 {
+		t.Errorf("to be asked: %+v", s.shares)
+	}
 }
 
 func TestAShareOfMemoryThatIsUnknownOrEndsBeyondTheAddresses(t *testing.T) {

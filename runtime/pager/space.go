@@ -23,8 +23,8 @@ type space struct {
 
 	overtaken []overtaken
 
-	shares  []uint64  // where memory is mapped once more, and how much of it is not known yet
-	strange []segment // what follows such memory
+	shares  []share   // what is to be asked of memory that is mapped once more
+	strange []segment // where nobody knows what is there
 }
 
 // A segment is a run of addresses that maps a run of a backing's pages.
@@ -115,18 +115,21 @@ func (s *space) remove(r userfaultfd.Range) {
 	s.moves.note(change{kind: userfaultfd.EventRemove, r: r})
 	s.assume(r, false)
 	s.within(r, func(part segment) {
-		b := part.b
-		if b.vacant {
-			return
-		}
-		from, to := part.pages()
-		b.written.set(from, to, true)
-		if b.refetch {
-			b.states.set(from, to, Untouched)
-		} else {
-			b.states.set(from, to, Removed)
+		if !part.b.vacant {
+			part.b.discard(part.pages())
 		}
 	})
+	s.discardStrange(r)
+}
+
+// discard notes that pages from to to were discarded.
+func (b *backing) discard(from, to int) {
+	b.written.set(from, to, true)
+	if b.refetch {
+		b.states.set(from, to, Untouched)
+	} else {
+		b.states.set(from, to, Removed)
+	}
 }
 
 // unmap follows a munmap(2).
@@ -245,7 +248,7 @@ func (s *space) move(m userfaultfd.Remap) {
 // put adds a segment, of what nobody knows too.
 func (s *space) put(seg segment) {
 	if seg.b.strange {
-		s.addStrange(seg.b, seg.start, seg.end)
+		s.addStrange(seg)
 	} else {
 		s.insert(seg)
 	}

@@ -17,6 +17,8 @@
  *	punch I N       madvise(MADV_REMOVE)
  *	unmap I N       munmap
  *	protect I N     mprotect(PROT_READ): the mapping is split
+ *	join I N        mprotect(PROT_READ|PROT_WRITE): it is whole again
+ *	fresh I N       maps new anonymous memory where pages were that are unmapped
  *	move I N        mremap to elsewhere; the pages keep their numbers
  *	moved I N       the same, and reads them
  *	move_keep I N   mremap(MREMAP_DONTUNMAP); the pages keep their old addresses, and
@@ -127,6 +129,12 @@ static void act(char *command, char *result, size_t size)
 			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "protect")) {
 		if (mprotect(pages[i], n * page_size, PROT_READ))
+			snprintf(result, size, "%s", strerror(errno));
+	} else if (!strcmp(verb, "join")) {
+		if (mprotect(pages[i], n * page_size, PROT_READ | PROT_WRITE))
+			snprintf(result, size, "%s", strerror(errno));
+	} else if (!strcmp(verb, "fresh")) {
+		if (mmap(pages[i], n * page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != pages[i])
 			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "move")) {
 		if (remap(i, n, 0, 0))
