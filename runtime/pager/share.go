@@ -118,6 +118,9 @@ func (p *Pager) lengthen() {
 			continue
 		}
 		size := seg.b.pageSize
+		if seg.end > seg.start+size && !p.confirm(seg) {
+			return
+		}
 		last := seg.end - size
 		n, out := p.mappingLen(userfaultfd.Range{Start: last, Len: most - last}, size)
 		switch out {
@@ -139,6 +142,26 @@ func (p *Pager) lengthen() {
 			s.addStrange(segment{seg.end, seg.end + n, seg.b, seg.pageOf(seg.end)})
 		}
 	}
+}
+
+// confirm takes back what was assumed of memory that is mapped once more and is not
+// there, and reports whether it could be told. Such memory has no gaps.
+func (p *Pager) confirm(seg *segment) bool {
+	at := seg.start
+	for at < seg.end {
+		n, out := p.mappingLen(userfaultfd.Range{Start: at, Len: seg.end - at}, seg.b.pageSize)
+		switch {
+		case out == changing:
+			return false
+		case out == failed:
+			return true
+		case n == 0:
+			seg.end = max(at, seg.start+seg.b.pageSize)
+			return true
+		}
+		at += n
+	}
+	return true
 }
 
 // clarify finds out what is where nobody knows. It is more of the memory before it if

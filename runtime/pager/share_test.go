@@ -256,6 +256,39 @@ func TestMemoryThatComesWhereAMappingWasOfUnknownLength(t *testing.T) {
 	}
 }
 
+// A message that comes behind memory that is mapped once more, before it is known how
+// much it is, may be of other memory that is there.
+func TestOtherMemoryBehindAMappingOfUnknownLength(t *testing.T) {
+	needPoison(t)
+	s := startServed(t, "shmem", 8, allEvents, missing)
+	size := s.memory.PageSize
+	p, err := New(s.file, Config{Regions: s.region(newLending(int(s.memory.Range.Len))), ZeroOutside: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(want, command string) {
+		t.Helper()
+		if got := s.serveBy(p, command); got != want {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
+	}
+	want("ok", "twice 0 8") // 8 to 15
+	want("ok", "unmap 10 6")
+	want("ok", "fresh 12 2")
+	at := s.address(8)
+	if _, err := p.file.Register(userfaultfd.Range{Start: s.address(12), Len: 2 * uint64(size)}, userfaultfd.RegisterMissing); err != nil {
+		t.Fatal(err)
+	}
+	discarded := s.begin("discard 12 1")
+	s.awaitStuck(1)
+	p.forgetLength(at)
+	if got := s.resultBy(p, discarded, "discard"); got != "ok" {
+		t.Fatal(got)
+	}
+	want("zero zero", "read 12 2")
+	want(offsets(0, size), "read 8 2")
+}
+
 // serveBy gives a command, and serves until it is done, by a pager that does not serve.
 func (s *served) serveBy(p *Pager, command string) string {
 	s.t.Helper()
