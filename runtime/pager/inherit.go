@@ -127,6 +127,7 @@ func (p *Pager) inherit() {
 				s = h.layout(nil)
 			}
 			if h.lost {
+				p.cfg.ZeroOutside = false // it may be anywhere
 				p.log.Error("pager: a child was forked while too much changed to know what it has; what it misses is poisoned")
 			}
 			p.space = s
@@ -349,6 +350,7 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 		all = x.natural(h, local, registered)
 	}
 	x.agree(h, all, s, any)
+	x.lengthen(h, all, s, any)
 }
 
 // natural returns the candidate that has what was read before the FORK, and nothing
@@ -458,9 +460,47 @@ func (x *inheritedPart) agree(h *inheritance, all []candidate, s *space, b *back
 			}
 		}
 	}
-	for _, x := range first.shares {
-		if x.rest == nil && s.find(x.at) != nil && !slices.Contains(s.shares, x) {
-			s.shares = append(s.shares, x)
+}
+
+// lengthen has the child's kernel asked how much memory is mapped once more, and what
+// there is behind such memory if nobody knows whether it is.
+func (x *inheritedPart) lengthen(h *inheritance, all []candidate, s *space, b *backing) {
+	for _, i := range x.changes {
+		c := h.changes[i]
+		if c.kind != userfaultfd.EventRemap || c.r.Len != 0 {
+			continue
+		}
+		asked := share{at: c.to}
+		isAsked := func(y candidate) bool { return slices.Contains(y.inherited.shares, asked) }
+		switch {
+		case s.find(c.to) != nil:
+			if slices.ContainsFunc(all, isAsked) && !slices.Contains(s.shares, asked) {
+				s.shares = append(s.shares, asked)
+			}
+		case s.isStrange(c.to):
+			rest := segment{start: c.to + b.pageSize, b: b.estranged(nil)}
+			if rest.end = rest.start + h.before.longest(); rest.end < c.to {
+				continue
+			}
+			if i := s.search(rest.start); i < len(s.segments) {
+				rest.end = min(rest.end, s.segments[i].start)
+			}
+			if rest.start < rest.end {
+				s.cutStrange(rangeOf(rest))
+				s.inquire(s.addStrange(rest))
+			}
 		}
 	}
+}
+
+// longest returns how many bytes there are at most of what may be mapped once more.
+func (s *space) longest() (n uint64) {
+	for _, seg := range slices.Concat(s.segments, s.strange) {
+		b := seg.b
+		if b.of != nil {
+			b = b.of
+		}
+		n = max(n, uint64(b.states.n)*b.pageSize)
+	}
+	return n
 }

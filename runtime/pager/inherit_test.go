@@ -199,6 +199,32 @@ func (c *simulatedChild) changeItself(p *simulatedProcess) {
 	c.h.own = []change{{userfaultfd.EventRemap, from, to}, {kind: userfaultfd.EventUnmap, r: from}}
 }
 
+// Where nobody knows whether memory was mapped once more, nobody knows what follows.
+func TestAChildMayHaveMemoryMappedOnceMore(t *testing.T) {
+	b := &backing{pageSize: modelSize, shared: true, states: newStates(4)}
+	before := space{exact: true, follows: true}
+	before.insert(segment{simulatedStart, simulatedStart + 4*modelSize, b, 0})
+	const at = simulatedStart + 16*modelSize
+	h := &inheritance{before: before, changes: []change{{userfaultfd.EventRemap, userfaultfd.Range{Start: simulatedStart}, at}}, read: 1}
+	registered := func(addr uint64) bool {
+		return addr < simulatedStart+4*modelSize || at <= addr && addr < at+4*modelSize
+	}
+	if s := h.layout(registered); s.find(at) == nil || !slices.Contains(s.shares, share{at: at}) {
+		t.Errorf("it is not asked how much there is: %+v", s)
+	}
+	// Each of so many may be or not.
+	h.changes = append(h.changes, slices.Repeat([]change{{kind: userfaultfd.EventUnmap, r: userfaultfd.Range{Start: at, Len: modelSize}}}, maxChoices)...)
+	s := h.layout(registered)
+	for page := range uint64(4) {
+		if addr := at + page*modelSize; s.find(addr) != nil || !s.isStrange(addr) {
+			t.Errorf("page %d: %+v", page, s)
+		}
+	}
+	if !slices.ContainsFunc(s.shares, func(x share) bool { return x.rest == s.strangeAt(at+modelSize).b }) {
+		t.Errorf("it is not asked what there is: %+v", s)
+	}
+}
+
 func TestAChildOfWhichTooMuchIsToBeKnown(t *testing.T) {
 	r := &recent{before: space{exact: true}}
 	r.before.insert(segment{simulatedStart, simulatedStart + 4*modelSize, &backing{pageSize: modelSize, states: newStates(4)}, 0})
