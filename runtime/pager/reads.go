@@ -19,7 +19,7 @@ import (
 // reads of less than 10 ms begin, it never finds one twice, and stays slow: no more are
 // under way than there are processors, however many workers there are, and a fault
 // waits for one of these to end. Measured with 4,000 reads of 200 us, 32 workers and
-// GOMAXPROCS 2 (Go 1.26): they took 565 ms in four of nine runs, and 160 ms in the
+// GOMAXPROCS 2 (Go 1.26): they took 565 ms in four of 18 runs, and 160 ms in the
 // others. A system call that takes longer than two looks makes the monitor quick, and
 // the reads then keep it so.
 type reads struct {
