@@ -80,7 +80,7 @@ func (p *Pager) bear() {
 func (p *Pager) awaitBirths() {
 	for end := time.Now().Add(longestDoubt); len(p.unborn) > 0 && time.Now().Before(end) && !p.processEnded(); time.Sleep(50 * time.Microsecond) {
 		p.order.beginRead()
-		p.drain(len(p.msgs))
+		p.drain()
 		p.order.endRead()
 	}
 }

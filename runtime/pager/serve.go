@@ -204,18 +204,25 @@ func (p *Pager) looker() func(uintptr) bool {
 // those that were set aside. It returns the number of messages.
 func (p *Pager) round() int {
 	p.beginRead()
+	p.beforeRead()
 	room := p.room()
-	n := p.drain(room)
-	if n > 0 && p.spin.most > 0 {
-		p.spin.message(time.Since(p.began))
+	n, err := p.file.TryRead(p.msgs[:room])
+	n = p.taken(n, room, err)
+	if n > 0 {
+		p.spin.message()
 	}
 	start := p.clock.start(len(p.faults))
 	p.paid = p.paid[:0]
-	// resolveAll would do, but is one function more.
-	switch {
-	case len(p.faults) == 1 && len(p.later) == 0 && p.copied(&p.faults[0]):
-		p.faults = p.faults[:0]
-	case n > 0 || len(p.later) > 0:
+	if len(p.faults) == 1 && len(p.later) == 0 {
+		// resolveAll would do, but is one function more.
+		f := &p.faults[0]
+		if s, page, data := p.plain(f); s != nil {
+			_, err := p.file.Copy(s.addrOf(page), data, p.copyMode)
+			p.copied(f, s, page, err)
+			p.faults = p.faults[:0]
+		}
+	}
+	if len(p.faults)+len(p.later) > 0 {
 		p.resolveAll()
 	}
 	if p.clock.stop(start) > longRound {
@@ -223,20 +230,25 @@ func (p *Pager) round() int {
 	}
 	if room < len(p.msgs) && len(p.later) > 0 {
 		// What it waits for may be an event that was left unread.
-		n += p.drain(len(p.msgs))
+		n += p.drain()
 		p.resolveAll()
 	}
 	p.endRead()
 	return n
 }
 
+// loneReads is how many reads on end bring one message each before that is taken for
+// a habit. Threads that fault together leave one message in six reads of seven, and
+// are served a tenth slower one by one.
+const loneReads = 256
+
 // room returns how many messages to read at once. Where each read brings one, as
 // from a process whose threads seldom fault together, having the kernel look for
-// another takes a fortieth of a fault's time; it is done one time in eight then. What
-// is left unread may be an event; the kernel refuses installs until it was read, and
-// counts events, so that no other one hides it, since Linux 5.16.
+// another takes a fortieth of a fault's time; it is done one time in sixteen then.
+// What is left unread may be an event; the kernel refuses installs until it was read,
+// and counts events, so that no other one hides it, since Linux 5.16.
 func (p *Pager) room() int {
-	if p.kernel < countsEvents || p.isPending() || p.alone%64 < 8 && !p.hooks.alone {
+	if p.kernel < countsEvents || p.isPending() || p.alone%(16*loneReads) < loneReads && !p.hooks.alone {
 		return len(p.msgs)
 	}
 	return 1
@@ -254,19 +266,34 @@ func (p *Pager) endRead() {
 	}
 }
 
-// drain reads until there is no message, or, if it has room for one, one message;
-// it applies events, and puts faults aside.
-func (p *Pager) drain(room int) (n int) {
+// drain reads until there is no message. It is what a round does first.
+func (p *Pager) drain() (n int) {
+	p.beforeRead()
+	n, err := p.file.TryRead(p.msgs)
+	return p.taken(n, len(p.msgs), err)
+}
+
+// mostReads is how many reads in a row there are at most, so that faults get their
+// turn.
+const mostReads = 64
+
+// beforeRead settles what waits until the kernel owes no event.
+func (p *Pager) beforeRead() {
 	p.unread = false
 	if p.isOwed() && !p.owesEvents() {
 		p.space.settle()
 		p.bear()
 	}
+}
+
+// taken takes what a read has brought, and what more there is unless it had room
+// for one message: it applies events, and puts faults aside. It returns how many
+// messages there were in all.
+func (p *Pager) taken(got, room int, err error) (n int) {
 	// Of a fork, what the read has not got may still be there: it takes a
 	// descriptor that was not to be had.
 	forks := p.file.Features()&userfaultfd.FeatureEventFork != 0
-	for range 64 {
-		got, err := p.file.TryRead(p.msgs[:room])
+	for reads := 1; ; reads++ {
 		for i := range p.msgs[:got] {
 			m := &p.msgs[i]
 			if m.Event() == userfaultfd.EventPagefault {
@@ -282,9 +309,10 @@ func (p *Pager) drain(room int) (n int) {
 			p.readFailed(err)
 			break
 		}
-		if got == 0 || room == 1 || got < room && !forks {
+		if got == 0 || room == 1 || got < room && !forks || reads == mostReads {
 			break
 		}
+		got, err = p.file.TryRead(p.msgs[:room])
 	}
 	if n == 1 {
 		p.alone++

@@ -31,7 +31,7 @@ func TestSpin(t *testing.T) {
 			s := spin{most: 20}
 			now, spun := time.Duration(1000), 0
 			for wait := range 100 {
-				s.message(now)
+				s.message()
 				message := now + test.after(wait)
 				if s.again(now + 1) {
 					spun++

@@ -116,7 +116,7 @@ func (p *Pager) poisonOwed() outcome {
 	wait, start, told := 50*time.Microsecond, time.Now(), false
 	for {
 		p.order.beginRead()
-		p.drain(len(p.msgs))
+		p.drain()
 		p.resolveAll()
 		out, err := p.poisonAll()
 		owed := len(p.later) > 0 || p.unread || len(p.space.shares) > 0 || len(p.unborn) > 0
@@ -202,7 +202,7 @@ func (p *Pager) unregister() {
 	}
 	// Whoever has another descriptor reads no events of ours, and madvise(2)
 	// waits for its own to be read.
-	p.drain(len(p.msgs))
+	p.drain()
 }
 
 // awaitEnd waits, when the process has ended, for the end of its memory, which
