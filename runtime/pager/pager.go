@@ -165,7 +165,8 @@ type Pager struct {
 	msgs      []userfaultfd.Msg
 	began     time.Time
 	spin      spin
-	alone     uint    // how many reads on end have brought one message
+	alone     uint    // how many reads on end have brought one message; see room
+	polled    bool    // the last one brought none, and the pager has not slept since
 	faults    []fault // read and not yet looked at
 	later     []fault // set aside, because the address space changes
 	spare     []fault // room for later

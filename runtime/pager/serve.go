@@ -194,6 +194,7 @@ func (p *Pager) looker() func(uintptr) bool {
 				// Who was woken has often run already, on this very CPU, and waits
 				// for its next page; looking costs less than sleeping.
 			case p.spin.most == 0 || !p.spin.again(time.Since(p.began)):
+				p.polled = false
 				return false
 			}
 		}
@@ -237,21 +238,26 @@ func (p *Pager) round() int {
 	return n
 }
 
-// loneReads is how many reads on end bring one message each before that is taken for
-// a habit. Threads that fault together leave one message in six reads of seven, and
-// are served a tenth slower one by one.
+// loneReads is how many reads on end that had room for more bring one message each
+// before that is taken for a habit.
 const loneReads = 256
 
-// room returns how many messages to read at once. Where each read brings one, as
-// from a process whose threads seldom fault together, having the kernel look for
-// another takes a fortieth of a fault's time; it is done one time in sixteen then.
-// What is left unread may be an event; the kernel refuses installs until it was read,
+// room returns how many messages to read at once. Having the kernel look for a second
+// one in vain takes a fortieth of a fault's time; not to look, where threads fault
+// together, a tenth. So one is read where the pager polls and the last look found
+// none, for then more are not to be expected, and the next look takes all; and where
+// each read brings one, as from a single thread, but for one time in sixteen.
+//
+// What is left unread may be an event. The kernel refuses installs until it was read,
 // and counts events, so that no other one hides it, since Linux 5.16.
 func (p *Pager) room() int {
-	if p.kernel < countsEvents || p.isPending() || p.alone%(16*loneReads) < loneReads && !p.hooks.alone {
+	switch {
+	case p.kernel < countsEvents || p.isPending():
 		return len(p.msgs)
+	case p.hooks.alone || p.polled || p.alone%(16*loneReads) >= loneReads:
+		return 1
 	}
-	return 1
+	return len(p.msgs)
 }
 
 func (p *Pager) beginRead() {
@@ -314,11 +320,13 @@ func (p *Pager) taken(got, room int, err error) (n int) {
 		}
 		got, err = p.file.TryRead(p.msgs[:room])
 	}
-	if n == 1 {
-		p.alone++
-	} else if n > 1 {
+	switch {
+	case n > 1:
 		p.alone = 0
+	case n == 1 && !p.polled:
+		p.alone++
 	}
+	p.polled = n == 0
 	if len(p.space.shares) > 0 {
 		p.lengthen()
 	}
