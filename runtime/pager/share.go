@@ -257,7 +257,6 @@ func (s *space) cutStrange(r userfaultfd.Range) (gone []segment) {
 // discardStrange follows a discard of what nobody knows. If it is of a region, its pages
 // are zeros from now on, wherever they are; until that is known they are nobody's.
 func (s *space) discardStrange(r userfaultfd.Range) {
-
 	for _, x := range s.strange {
 		of := x.b.of
 		if !overlap(rangeOf(x), r) || of == nil || of.refetch {
