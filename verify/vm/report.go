@@ -55,6 +55,21 @@ func (r *result) Summary() string {
 	return fmt.Sprintf("%s: %s in %.0f s%s", r.Kernel, totals(r.Tests), r.Seconds, problem)
 }
 
+// Wrong is a line that names what is not as it should be. Lines of all kernels
+// are the last that a run prints: of a log, the end is what people are shown.
+func (r *result) Wrong() string {
+	line := r.Kernel + ":"
+	for _, t := range r.Tests {
+		if t.Result == "fail" {
+			line += " " + filepath.Base(t.Package) + "." + t.Name
+		}
+	}
+	if problem, _, _ := strings.Cut(r.Problem, "\n"); problem != "" || line == r.Kernel+":" {
+		line += " " + cmp.Or(problem, "no test passed")
+	}
+	return line
+}
+
 // totals are the sums of tests' results, in words.
 func totals(tests []testCase) string {
 	return fmt.Sprintf("%d passed, %d failed, %d skipped", count(tests, "pass"), count(tests, "fail"), count(tests, "skip"))
@@ -85,10 +100,16 @@ func (r *report) write(ctx context.Context, w io.Writer, path string) error {
 			return err
 		}
 	}
-	if bad := slices.DeleteFunc(slices.Clone(r.Results), (*result).OK); len(bad) > 0 {
-		return fmt.Errorf("%d of %d kernels are not as they should be", len(bad), len(r.Results))
+	var bad []string
+	for _, res := range r.Results {
+		if !res.OK() {
+			bad = append(bad, res.Wrong())
+		}
 	}
-	return nil
+	if bad == nil {
+		return nil
+	}
+	return fmt.Errorf("%d of %d kernels are not as they should be:\n%s", len(bad), len(r.Results), strings.Join(bad, "\n"))
 }
 
 //go:embed report.tmpl
