@@ -48,23 +48,29 @@ func (r *result) OK() bool {
 
 // Summary is a line for whoever waits.
 func (r *result) Summary() string {
-	problem, _, _ := strings.Cut(r.Problem, "\n")
+	problem := r.problem()
 	if problem != "" {
 		problem = ": " + problem
 	}
 	return fmt.Sprintf("%s: %s in %.0f s%s", r.Kernel, totals(r.Tests), r.Seconds, problem)
 }
 
-// Wrong is a line that names what is not as it should be. Lines of all kernels
+// problem is the first line of it.
+func (r *result) problem() string {
+	first, _, _ := strings.Cut(r.Problem, "\n")
+	return first
+}
+
+// wrong is a line that names what is not as it should be. Lines of all kernels
 // are the last that a run prints: of a log, the end is what people are shown.
-func (r *result) Wrong() string {
+func (r *result) wrong() string {
 	line := r.Kernel + ":"
 	for _, t := range r.Tests {
 		if t.Result == "fail" {
 			line += " " + filepath.Base(t.Package) + "." + t.Name
 		}
 	}
-	if problem, _, _ := strings.Cut(r.Problem, "\n"); problem != "" || line == r.Kernel+":" {
+	if problem := r.problem(); problem != "" || line == r.Kernel+":" {
 		line += " " + cmp.Or(problem, "no test passed")
 	}
 	return line
@@ -103,7 +109,7 @@ func (r *report) write(ctx context.Context, w io.Writer, path string) error {
 	var bad []string
 	for _, res := range r.Results {
 		if !res.OK() {
-			bad = append(bad, res.Wrong())
+			bad = append(bad, res.wrong())
 		}
 	}
 	if bad == nil {
