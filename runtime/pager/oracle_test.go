@@ -2,6 +2,7 @@ package pager
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -103,19 +105,25 @@ func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Dura
 	if kind == "hugetlb" {
 		source.delay = 3 * time.Millisecond
 	}
+	var logged lockedBuffer
 	cfg := Config{
 		Regions: []Region{o.memory}, Process: o.process, ZeroOutside: true,
 		Workers:   1 + random.IntN(8),
 		Readahead: [...]Readahead{{}, {16 << 10, 16 << 10}, {64 << 10, 64 << 10}, {4 << 10, 256 << 10}}[random.IntN(4)],
 		NoPoison:  LeaveWaiting,
 		Retry:     Retry{Times: 12, Backoff: time.Microsecond},
-		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:    slog.New(slog.NewTextHandler(&logged, nil)),
 	}
 	cfg.Regions[0].Source = source
 	if lends {
 		cfg.Regions[0].Source = &oracleLender{oracleSource: source, lent: newLending(int(o.memory.Range.Len))}
 	}
 	closeKept(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the pagers said:\n%s", logged.String())
+		}
+	})
 	var children atomic.Uint64
 	cfg.Forked = func(c *Pager) { children.Add(1) }
 	p, err := New(o.file, cfg)
@@ -152,6 +160,24 @@ func oracleRound(t *testing.T, kind string, threads int, lends bool, d time.Dura
 	t.Logf("%s; %d faults, %d joined, %d deferred, %d existed, %d outside, %d children, p99 %v",
 		said, s.Missing, s.Joined, s.Deferred, s.Existed, s.Outside, children.Load(), s.Latency.Quantile(0.99))
 	return s.Missing
+}
+
+// A lockedBuffer is what pagers have logged, which may still be at it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.String()
 }
 
 // An oracle is a process of oracle.c.

@@ -331,11 +331,26 @@ static void do_something(struct thread *t, int is_child)
 	pthread_rwlock_unlock(&b->lock);
 }
 
+static struct thread *the_child;
+
+/* Says what a child waits for, before its parent's patience ends. */
+static void on_alarm(int signal)
+{
+	(void)signal;
+	int page = atomic_load(&the_child->page);
+	fprintf(stderr, "oracle: child %d of thread %d is stuck: %s, page %d at %p\n",
+		getpid(), the_child->number, the_child->doing, page, (void *)address(page));
+	_exit(1);
+}
+
 /* What a child of fork does with its memory. */
 static void be_child(struct thread *t)
 {
 	struct page *all = truth;
 
+	the_child = t;
+	signal(SIGALRM, on_alarm);
+	alarm(patience / 2 + 1);
 	for (int i = 0; i < nblocks; i++)
 		pthread_rwlock_init(&blocks[i].lock, NULL);
 	t->random ^= getpid();
