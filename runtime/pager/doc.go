@@ -59,8 +59,8 @@
 //     from a munmap of what has moved there.
 //   - A FORK tells of an address space as it was copied, before or after what other
 //     threads told meanwhile: what the child has is found out from what is registered
-//     there, and what cannot be found out is poisoned when the child misses it. That
-//     takes Linux 5.16: before that, what is read after a FORK is taken for later.
+//     there, and what cannot be found out is poisoned when the child misses it.
+//     Before Linux 5.16 that is so only of what shows that it was not told in order.
 //     MREMAP_DONTUNMAP that a FORK overtakes leaves what was there for the child, and
 //     nothing tells of MADV_WIPEONFORK.
 //   - A mremap(2) of no bytes maps shared memory once more, and its REMAP does not

@@ -38,20 +38,26 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 	c.hooks = p.hooks
 	c.serving.Store(true)
 	p.notify(Event{Kind: EventFork})
-	if p.recent != nil {
-		c.inheritance = &inheritance{before: p.recent.before.clone(heirs), read: len(p.recent.changes)}
+	if p.recent != nil && (p.kernel >= countsEvents || !c.isInOrder()) {
+		c.inheritance = &inheritance{
+			before: p.recent.before.clone(heirs), read: len(p.recent.changes),
+			ordered: p.kernel < countsEvents, forked: time.Now(),
+		}
 	}
 	p.unborn = append(p.unborn, c)
 }
 
-// isBearable reports whether what the children have is known as far as it ever is.
-func (p *Pager) isBearable() bool {
-	return p.recent == nil || p.kernel < countsEvents && time.Since(p.recent.last) > longestDoubt
+// isBearable reports whether what a child has is known as far as it ever is.
+func (p *Pager) isBearable(c *Pager) bool {
+	return c.inheritance == nil || p.kernel < countsEvents && time.Since(c.inheritance.forked) > longestDoubt
 }
 
-// bear has the children served.
-func (p *Pager) bear() {
-	for _, c := range p.unborn {
+// bear has the children served that are bearable, or all.
+func (p *Pager) bear(all bool) {
+	p.unborn = slices.DeleteFunc(p.unborn, func(c *Pager) bool {
+		if !all && !p.isBearable(c) {
+			return false
+		}
 		if r := p.recent; r == nil || len(r.changes) == 0 && !r.lost {
 			c.inheritance = nil
 		} else if c.inheritance != nil {
@@ -72,8 +78,11 @@ func (p *Pager) bear() {
 				}
 			}
 		})
+		return true
+	})
+	if len(p.unborn) == 0 && p.kernel >= countsEvents {
+		p.recent = nil
 	}
-	p.unborn, p.recent = nil, nil
 }
 
 // awaitBirths waits, for a moment, until it is known what the children have.

@@ -25,11 +25,19 @@ import (
 // That is exact but for two things: what MREMAP_DONTUNMAP has left is taken for what
 // was there if its REMAP is overtaken, and for memory of which nobody has heard see
 // natural.
+//
+// Before Linux 5.16 the parent is never known to be owed nothing, and all that it has
+// done within a moment would be in doubt. There the order of the messages holds, unless
+// what is registered contradicts it: the child has what was read before the FORK, and
+// is served at once. That is wrong if one was overtaken, and memory of which nobody has
+// heard is where that would be seen.
 type inheritance struct {
 	before  space    // the parent's address space when it was owed nothing, with the child's states
 	changes []change // since then, until it was owed nothing again
 	read    int      // so many of them before the FORK
 	lost    bool     // and there were more
+	ordered bool     // they have come in order, unless it is seen that they have not
+	forked  time.Time
 
 	own []change // the child's, since
 }
@@ -45,20 +53,15 @@ type recent struct {
 // maxRecent bounds them.
 const maxRecent = 1024
 
-// remember notes a change that is about to be applied, or a FORK: where the kernel
-// counts what it owes, what a child has is known when it owes nothing, and elsewhere
-// after a moment, and not of what is read after the FORK.
+// remember notes a change that is about to be applied, or a FORK, until nothing is in
+// doubt: where the kernel counts what it owes, that is when it owes nothing, and
+// elsewhere after a moment.
 func (p *Pager) remember(c change) {
 	if p.file.Features()&userfaultfd.FeatureEventFork == 0 {
 		return
 	}
-	if p.kernel < countsEvents {
-		if p.recent != nil && len(p.unborn) == 0 && time.Since(p.recent.last) > longestDoubt {
-			p.recent = nil
-		}
-		if c.kind == userfaultfd.EventFork || p.recent == nil && c.kind != userfaultfd.EventRemap {
-			return
-		}
+	if p.recent != nil && p.kernel < countsEvents && len(p.unborn) == 0 && time.Since(p.recent.last) > longestDoubt {
+		p.recent = nil
 	}
 	if p.recent == nil {
 		p.recent = &recent{before: p.space.layout()}
@@ -80,6 +83,22 @@ func (r *recent) note(c change) {
 // layout returns what is where.
 func (s *space) layout() space {
 	return space{segments: slices.Clone(s.segments), exact: s.exact, follows: s.follows, shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
+}
+
+// isInOrder reports whether all is registered that the child has if the messages have
+// come in order.
+func (p *Pager) isInOrder() bool {
+	for _, seg := range p.space.segments {
+		if seg.b.isLeft() {
+			continue
+		}
+		for _, addr := range [...]uint64{seg.start, seg.end - seg.b.pageSize} {
+			if registered, _ := p.isRegistered(addr); !registered {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // longestChildhood bounds how long a child that changes its address space all the time is
@@ -122,11 +141,13 @@ func (p *Pager) inherit() {
 			return registered
 		})
 		if late := time.Now().After(end); known || late {
-			if !known {
+			switch {
+			case known && !h.lost:
+			case h.ordered:
+				s = p.space // as it was when the FORK was read
+			default:
 				h.lost = true
 				s = h.layout(nil)
-			}
-			if h.lost {
 				p.cfg.ZeroOutside = false // it may be anywhere
 				p.log.Error("pager: a child was forked while too much changed to know what it has; what it misses is poisoned")
 			}
@@ -313,6 +334,14 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 	if any == nil {
 		return // nobody knows of this memory
 	}
+	if h.ordered {
+		if c := x.inOrder(h, local); x.fits(c, h, true, registered) {
+			x.agree(h, []candidate{c}, s, any)
+			x.lengthen(h, []candidate{c}, s, any)
+			return
+		}
+		x.nearFork(h, &local)
+	}
 	var all []candidate
 	dependences := h.dependences(x.changes)
 	for set := 0; len(x.changes) <= maxChoices && set < 1<<len(x.changes); set++ {
@@ -342,8 +371,11 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 			if c.now.isStrange(r.Start) {
 				return false // it may be there
 			}
-			is := c.now.find(r.Start) != nil
-			return is != there && !(there && x.mayBeOther(h, c.set, dependences, r))
+			seg := c.now.find(r.Start)
+			if seg != nil && seg.b.isLeft() && h.ordered {
+				return false // the UNMAP of its move may not have been read
+			}
+			return (seg != nil) != there && !(there && x.mayBeOther(h, c.set, dependences, r))
 		})
 	}
 	if len(all) == 0 && len(x.changes) <= maxChoices {
@@ -358,6 +390,14 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 // that moves where some is known: no set fits then, and the messages are likelier in
 // their order than not.
 func (x *inheritedPart) natural(h *inheritance, local space, registered func(addr uint64) bool) []candidate {
+	if c := x.inOrder(h, local); x.fits(c, h, false, registered) {
+		return []candidate{c}
+	}
+	return nil
+}
+
+// inOrder returns the candidate that has what was read before the FORK.
+func (x *inheritedPart) inOrder(h *inheritance, local space) candidate {
 	c := candidate{inherited: local.layout()}
 	for _, i := range x.changes {
 		if i < h.read {
@@ -370,13 +410,50 @@ func (x *inheritedPart) natural(h *inheritance, local space, registered func(add
 		c.now.redone = 0
 		h.own[i].apply(&c.now)
 	}
-	all := []candidate{c}
-	for _, r := range x.pieces(all, h) {
-		if seg := c.now.find(r.Start); seg != nil && !seg.b.vacant && !registered(r.Start) {
-			return nil
+	return c
+}
+
+// fits reports whether all that such a candidate knows of is there, and, if it is to
+// be all, nothing else but what may have come where something was unmapped.
+func (x *inheritedPart) fits(c candidate, h *inheritance, all bool, registered func(addr uint64) bool) bool {
+	for _, r := range x.pieces([]candidate{c}, h) {
+		seg, there := c.now.find(r.Start), registered(r.Start)
+		switch {
+		case c.now.isStrange(r.Start):
+		case seg != nil && !seg.b.isLeft() && !there:
+			return false
+		case seg == nil && there && all && !x.isUnmapped(h, r):
+			return false
 		}
 	}
-	return all
+	return true
+}
+
+// isUnmapped reports whether something was unmapped in r.
+func (x *inheritedPart) isUnmapped(h *inheritance, r userfaultfd.Range) bool {
+	in := func(c change) bool { return c.kind == userfaultfd.EventUnmap && overlap(c.r, r) }
+	return slices.ContainsFunc(x.changes, func(i int) bool { return in(h.changes[i]) }) ||
+		slices.ContainsFunc(x.own, func(i int) bool { return in(h.own[i]) })
+}
+
+// nearFork leaves of the changes those around the FORK, where there are more than can
+// be tried: those long before it have come in order, as far as they are complete.
+func (x *inheritedPart) nearFork(h *inheritance, local *space) {
+	read := 0
+	for read < len(x.changes) && x.changes[read] < h.read {
+		read++
+	}
+	x.changes = x.changes[:min(len(x.changes), read+maxChoices/2)]
+	had, left := local.layout(), x.changes
+	for n := range read {
+		if len(x.changes) <= maxChoices {
+			return
+		}
+		had.redone = 0
+		if h.changes[left[n]].apply(&had); had.isSettled() {
+			*local, x.changes = had.layout(), left[n+1:]
+		}
+	}
 }
 
 // A candidate is what a child has if it has a set of the changes.

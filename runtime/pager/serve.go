@@ -288,7 +288,7 @@ func (p *Pager) beforeRead() {
 	p.unread = false
 	if p.isOwed() && !p.owesEvents() {
 		p.space.settle()
-		p.bear()
+		p.bear(true)
 	}
 }
 
@@ -330,8 +330,8 @@ func (p *Pager) taken(got, room int, err error) (n int) {
 	if len(p.space.shares) > 0 {
 		p.lengthen()
 	}
-	if len(p.unborn) > 0 && p.isBearable() {
-		p.bear()
+	if len(p.unborn) > 0 {
+		p.bear(false)
 	}
 	return n
 }
