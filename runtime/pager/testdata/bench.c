@@ -17,9 +17,9 @@
  *
  *	bench populate OPERATION
  *
- * for each line "N" on socket 4 has the kernel put N MiB of memory of its own in
- * place, 2 MiB at a time, by copy, zeropage or continue, and answers with the
- * nanoseconds.
+ * for each line "N" on socket 4 has the kernel put N MiB of another process's
+ * memory in place, 2 MiB at a time, by copy, zeropage or continue, and answers
+ * with the nanoseconds.
  *
  * cflags: -pthread -iquote ../../headers
  */
@@ -212,6 +212,7 @@ static void populate(char **argv)
 	int memfd, is_copy = !strcmp(argv[2], "copy"), is_continue = !strcmp(argv[2], "continue");
 	unsigned char *to = map_memory(is_continue ? "shmem" : "anonymous", most, &memfd), *from = NULL;
 	int fd = open_userfaultfd(is_continue ? UFFD_FEATURE_MINOR_SHMEM : 0);
+	int discard[2], discarded[2];
 	ssize_t n;
 
 	register_memory(fd, to, most, is_continue ? UFFDIO_REGISTER_MODE_MINOR : UFFDIO_REGISTER_MODE_MISSING);
@@ -219,6 +220,22 @@ static void populate(char **argv)
 		from = mmap(NULL, most, PROT_READ | PROT_WRITE, is_continue ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, memfd, 0);
 	if (from)
 		memset(from, 1, most);
+	/* The memory is the parent's, and the work the child's. */
+	if (pipe(discard) || pipe(discarded))
+		DIE("pipe");
+	pid_t installer = fork();
+	if (installer < 0)
+		DIE("fork");
+	if (installer) {
+		close(DRIVER);
+		close(discard[1]);
+		close(discarded[0]);
+		for (; read(discard[0], line, 1) == 1; write(discarded[1], line, 1))
+			madvise(to, most, MADV_DONTNEED);
+		exit(0);
+	}
+	close(discard[0]);
+	close(discarded[1]);
 	while ((n = read(DRIVER, line, sizeof line - 1)) > 0) {
 		line[n] = 0;
 		size_t size = atol(line) << 20;
@@ -233,7 +250,8 @@ static void populate(char **argv)
 				DIE("%s", argv[2]);
 		}
 		long total = nanoseconds() - start;
-		madvise(to, most, MADV_DONTNEED);
+		if (write(discard[1], line, 1) != 1 || read(discarded[0], line, 1) != 1)
+			DIE("discard");
 		dprintf(DRIVER, "%ld\n", total);
 	}
 }
