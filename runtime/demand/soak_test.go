@@ -60,7 +60,7 @@ func TestSoak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	maps, goroutines := mappings(t), runtime.NumGoroutine()
+	maps, goroutines := len(mappings(t)), runtime.NumGoroutine()
 	end := time.Now().Add(duration)
 	budget := demand.NewBudget(24 * chunk)
 	w := &world{mapped: make([]atomic.Pointer[demand.Mapping], 2), configs: []demand.Config{
@@ -106,7 +106,7 @@ func TestSoak(t *testing.T) {
 		t.Error(err)
 	default:
 	}
-	if n := mappings(t); n < maps+2 {
+	if n := len(mappings(t)); n < maps+2 {
 		t.Errorf("mappings: %d before, %d with two of this package", maps, n)
 	}
 	for i := range w.mapped {
@@ -124,7 +124,7 @@ func TestSoak(t *testing.T) {
 	if used := budget.Used(); used != 0 {
 		t.Errorf("%d bytes are used at the end", used)
 	}
-	if n := mappings(t); n > maps {
+	if n := len(mappings(t)); n > maps {
 		t.Errorf("mappings: %d before, %d after", maps, n)
 	}
 	if n := runtime.NumGoroutine(); n > goroutines+2 {
@@ -236,19 +236,24 @@ func right(p []byte, off int64) error {
 	return nil
 }
 
-// mappings counts this process's mappings that are anonymous and for reading
-// only, as those of this package are, and Go's are not.
-func mappings(t *testing.T) int {
+// mappings returns where this process's mappings start and end that are anonymous and
+// for reading only, as those of this package are, and Go's are not.
+func mappings(t *testing.T) map[uint64]uint64 {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
+	all := make(map[uint64]uint64)
 	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 5 && f[1] == "r--p" {
-			n++
+		if f := strings.Fields(line); len(f) != 5 || f[1] != "r--p" {
+			continue
 		}
+		var start, end uint64
+		if _, err := fmt.Sscanf(line, "%x-%x", &start, &end); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		all[start] = end
 	}
-	return n
+	return all
 }
