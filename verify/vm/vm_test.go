@@ -28,7 +28,7 @@ func TestGuest(t *testing.T) {
 		"hangs":                   {`printf '%s\n' "$0" | head -3; exec sleep 60`, long, 5 * time.Second, errDeadline},
 		"is silent":               {`echo Booting; exec sleep 60`, time.Second, long, errSilent},
 		"speaks all the time": {
-			`printf '%s\n' "$0" | while read -r l; do printf '%s\n' "$l"; sleep .3; done`, long, 2 * time.Second, nil},
+			`printf '%s\n' "$0" | while read -r l; do printf '%s\n' "$l"; sleep .8; done`, long, 5 * time.Second, nil},
 		"says nothing of its tests any more": {
 			`printf '%s\n' "$0" | head -3; while sleep .3; do echo oops; done`, long, 2 * time.Second, errDeadline},
 		"begins in the middle": {`printf '%s\n' "$0" | tail -n +2`, long, long, errSilent},
