@@ -86,20 +86,38 @@ func (s *space) layout() space {
 }
 
 // isInOrder reports whether all is registered that the child has if the messages have
-// come in order.
+// come in order. What has moved may be from the midst of a mapping.
 func (p *Pager) isInOrder() bool {
+	var longest uint64
+	for i := range p.space.segments {
+		longest = max(longest, rangeOf(p.space.segments[i]).Len)
+	}
+	if longest == 0 {
+		return true
+	}
+	q, err := newInquiry(longest)
+	if err != nil {
+		return false
+	}
+	defer q.close()
 	for _, seg := range p.space.segments {
 		if seg.b.isLeft() {
 			continue
 		}
-		for _, addr := range [...]uint64{seg.start, seg.end - seg.b.pageSize} {
-			if registered, _ := p.isRegistered(addr); !registered {
+		for at := seg.start; at < seg.end; {
+			n, out := q.mappingLen(p, userfaultfd.Range{Start: at, Len: seg.end - at}, seg.b.pageSize)
+			if out != done || n == 0 || q.asked > maxAsked {
 				return false
 			}
+			at += n
 		}
 	}
 	return true
 }
+
+// maxAsked bounds how often the kernel is asked of a child while its parent waits. It
+// answers 300 times in a millisecond.
+const maxAsked = 1 << 14
 
 // longestChildhood bounds how long a child that changes its address space all the time is
 // asked what it has.
