@@ -38,7 +38,7 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 	c.hooks = p.hooks
 	c.serving.Store(true)
 	p.notify(Event{Kind: EventFork})
-	if p.recent != nil && (p.kernel >= countsEvents || !c.isInOrder()) {
+	if p.recent != nil && (p.kernel >= countsEvents || p.space.moves.mayBeShorter() || !c.isInOrder()) {
 		c.inheritance = &inheritance{
 			before: p.recent.before.clone(heirs), read: len(p.recent.changes),
 			ordered: p.kernel < countsEvents, forked: time.Now(),

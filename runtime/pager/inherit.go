@@ -30,7 +30,8 @@ import (
 // done within a moment would be in doubt. There the order of the messages holds, unless
 // what is registered contradicts it: the child has what was read before the FORK, and
 // is served at once. That is wrong if one was overtaken, and memory of which nobody has
-// heard is where that would be seen.
+// heard is where that would be seen. It has no order yet while a move may turn out to
+// have been a shorter one.
 type inheritance struct {
 	before  space    // the parent's address space when it was owed nothing, with the child's states
 	changes []change // since then, until it was owed nothing again
@@ -361,25 +362,15 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 		x.nearFork(h, &local)
 	}
 	var all []candidate
-	dependences := h.dependences(x.changes)
+	dependences, shown := h.dependences(x.changes), h.shorter(x.changes)
 	for set := 0; len(x.changes) <= maxChoices && set < 1<<len(x.changes); set++ {
 		if !makesSense(set, dependences, x.changes, h) {
 			continue
 		}
-		c := candidate{set: set, inherited: local.layout()}
-		for k, i := range x.changes {
-			if set>>k&1 != 0 {
-				c.inherited.redone = 0
-				h.changes[i].apply(&c.inherited)
-			}
-		}
+		c := x.having(h, local, shown, func(k int) bool { return set>>k&1 != 0 })
+		c.set = set
 		if slices.ContainsFunc(c.inherited.overtaken, func(o overtaken) bool { return !o.told && !o.moved && !o.b.strange }) {
 			continue // it has come over what nothing has taken away
-		}
-		c.now = c.inherited.layout()
-		for _, i := range x.own {
-			c.now.redone = 0
-			h.own[i].apply(&c.now)
 		}
 		all = append(all, c)
 	}
@@ -416,9 +407,19 @@ func (x *inheritedPart) natural(h *inheritance, local space, registered func(add
 
 // inOrder returns the candidate that has what was read before the FORK.
 func (x *inheritedPart) inOrder(h *inheritance, local space) candidate {
+	return x.having(h, local, h.shorter(x.changes), func(k int) bool { return x.changes[k] < h.read })
+}
+
+// having returns the candidate that has some of the changes. What shows that a move was
+// a shorter one it has if it has the move, whenever it was read.
+func (x *inheritedPart) having(h *inheritance, local space, shown map[int]int, has func(k int) bool) candidate {
 	c := candidate{inherited: local.layout()}
-	for _, i := range x.changes {
-		if i < h.read {
+	for k, i := range x.changes {
+		of, ok := shown[k]
+		if !ok {
+			of = k
+		}
+		if has(of) {
 			c.inherited.redone = 0
 			h.changes[i].apply(&c.inherited)
 		}
@@ -429,6 +430,36 @@ func (x *inheritedPart) inOrder(h *inheritance, local space) candidate {
 		h.own[i].apply(&c.now)
 	}
 	return c
+}
+
+// shorter returns which UNMAPs among changes show that a REMAP told a length from
+// before the move, and of which (see moves).
+func (h *inheritance) shorter(changes []int) map[int]int {
+	shown := make(map[int]int)
+	for k, i := range changes {
+		c, tail := h.changes[i], -1
+		if c.kind != userfaultfd.EventRemap || c.r.Len == 0 || h.before.exact {
+			continue
+		}
+	since:
+		for m := k + 1; m < len(changes) && m <= k+maxSince; m++ {
+			y := h.changes[changes[m]]
+			switch {
+			case y.kind == userfaultfd.EventRemap:
+				if overlap(userfaultfd.Range{Start: y.to, Len: max(y.r.Len, 1)}, c.r) {
+					break since
+				}
+			case y.r == c.r:
+				break since
+			case c.r.Start < y.r.Start && y.r.Start < c.r.End() && y.r.End() == c.r.End():
+				tail = m
+			case tail >= 0 && y.r.Start == c.r.Start && y.r.End() == h.changes[changes[tail]].r.Start:
+				shown[tail], shown[m] = k, k
+				break since
+			}
+		}
+	}
+	return shown
 }
 
 // fits reports whether all that such a candidate knows of is there, and, if it is to

@@ -60,6 +60,51 @@ func TestAForkOvertakesAMove(t *testing.T) {
 	}
 }
 
+// A move over other memory is one of three pages to where one has room, and up to Linux
+// 6.16 its REMAP tells of three. A child that is forked before the UNMAPs tell better has
+// what was there behind the one.
+func TestAForkInTheMidstOfAShrinkingMove(t *testing.T) {
+	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {
+		size := s.memory.PageSize
+		move := s.begin("shrink 0 3 8")
+		s.awaitStuck(1)
+		s.applyOne(p, userfaultfd.EventUnmap)
+		s.awaitStuck(1)
+		child := s.begin("fork read 8 3")
+		s.awaitStuck(2)
+		s.applyOne(p, userfaultfd.EventRemap)
+		s.applyOne(p, userfaultfd.EventFork)
+		s.resultBy(p, move, "the move")
+		for _, command := range []string{"the child", "read 8 3"} {
+			if command != "the child" {
+				child = s.begin("%s", command)
+			}
+			if got, want := s.resultBy(p, child, command), offsets(0, 9*size, 10*size); got != want {
+				t.Errorf("%s: %s, want %s", command, got, want)
+			}
+		}
+	})
+}
+
+// applyOne reads one message and applies it. If the pager is to know no better, a REMAP
+// tells of three pages, as up to Linux 6.16.
+func (s *served) applyOne(p *Pager, want userfaultfd.Event) {
+	s.t.Helper()
+	p.order.beginRead()
+	defer p.order.endRead()
+	if n, err := s.file.TryRead(p.msgs[:1]); n != 1 || err != nil || p.msgs[0].Event() != want {
+		s.t.Fatalf("%d messages, %v, want one of %v: %v", n, p.msgs[0].Event(), want, err)
+	}
+	if want != userfaultfd.EventRemap || p.space.exact {
+		p.apply(&p.msgs[0])
+		return
+	}
+	m := p.msgs[0].Remap()
+	m.Len = 3 * uint64(s.memory.PageSize)
+	p.remember(change{userfaultfd.EventRemap, userfaultfd.Range{Start: m.From, Len: m.Len}, m.To})
+	p.space.move(m)
+}
+
 // Memory in several mappings is all there.
 func TestAChildInOrderIsServedAtOnce(t *testing.T) {
 	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {

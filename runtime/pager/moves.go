@@ -103,12 +103,28 @@ func (m *move) cameBack() bool {
 // known to be what was there before.
 func (all moves) doubtful(addr uint64) bool {
 	return slices.ContainsFunc(all, func(m move) bool {
-		if addr-m.To >= m.Len || time.Since(m.when) > longestDoubt {
-			return false
-		}
-		was := sort.Search(len(m.segments), func(i int) bool { return m.segments[i].end > addr })
-		return was < len(m.segments) && m.segments[was].start <= addr && !m.segments[was].b.isLeft()
+		return addr-m.To < m.Len && m.mayBeShorter(userfaultfd.Range{Start: addr, Len: 1})
 	})
+}
+
+// mayBeShorter reports whether anything may.
+func (all moves) mayBeShorter() bool {
+	return slices.ContainsFunc(all, func(m move) bool { return m.mayBeShorter(userfaultfd.Range{Start: m.To, Len: m.Len}) })
+}
+
+// mayBeShorter reports whether what has moved to r may soon be known not to have come
+// over what was there.
+func (m *move) mayBeShorter(r userfaultfd.Range) bool {
+	if time.Since(m.when) > longestDoubt {
+		return false
+	}
+	start, end := bounds(r)
+	for i := sort.Search(len(m.segments), func(i int) bool { return m.segments[i].end > start }); i < len(m.segments) && m.segments[i].start < end; i++ {
+		if !m.segments[i].b.isLeft() {
+			return true
+		}
+	}
+	return false
 }
 
 // unshrink does a move again, without its tail, if that is what the UNMAP of r says,
