@@ -39,10 +39,8 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 	c.serving.Store(true)
 	p.notify(Event{Kind: EventFork})
 	if p.recent != nil && (p.kernel >= countsEvents || p.space.moves.mayBeShorter() || !c.isInOrder()) {
-		c.inheritance = &inheritance{
-			before: p.recent.before.clone(heirs), read: len(p.recent.changes),
-			ordered: p.kernel < countsEvents, forked: time.Now(),
-		}
+		c.inheritance = p.recent.inherit(heirs)
+		c.inheritance.ordered = p.kernel < countsEvents
 	}
 	p.unborn = append(p.unborn, c)
 }
@@ -58,10 +56,10 @@ func (p *Pager) bear(all bool) {
 		if !all && !p.isBearable(c) {
 			return false
 		}
-		if r := p.recent; r == nil || len(r.changes) == 0 && !r.lost {
-			c.inheritance = nil
-		} else if c.inheritance != nil {
-			c.inheritance.changes, c.inheritance.lost = r.changes, r.lost
+		if h := c.inheritance; h != nil {
+			if h.complete(p.recent); len(h.changes) == 0 && !h.lost {
+				c.inheritance = nil
+			}
 		}
 		// Not from here: the family's lock is not to be waited for under the
 		// order's, and the child may be in the midst of changes of its own.

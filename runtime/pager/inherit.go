@@ -39,6 +39,7 @@ type inheritance struct {
 	lost    bool     // and there were more
 	ordered bool     // they have come in order, unless it is seen that they have not
 	forked  time.Time
+	at      int // so many of all that the parent has noted are known
 
 	own []change // the child's, since
 }
@@ -49,6 +50,10 @@ type recent struct {
 	changes []change
 	lost    bool
 	last    time.Time
+
+	forgotten int   // so many came before these
+	later     space // the address space as it was ...
+	laterAt   int   // ... after so many of them
 }
 
 // maxRecent bounds them.
@@ -67,7 +72,50 @@ func (p *Pager) remember(c change) {
 	if p.recent == nil {
 		p.recent = &recent{before: p.space.layout()}
 	}
+	if p.kernel < countsEvents {
+		p.makeRoom()
+	}
 	p.recent.note(c)
+}
+
+// makeRoom forgets the older changes in time, where the order of the messages holds: of
+// those long before a FORK none is in doubt. The address space is as it is after them.
+func (p *Pager) makeRoom() {
+	r, settled := p.recent, p.space.isSettled()
+	switch n := len(r.changes); {
+	case r.lost && settled:
+		r.later, r.laterAt, r.lost = p.space.layout(), n, false
+		for _, c := range p.unborn {
+			if c.inheritance != nil {
+				c.inheritance.lost = true
+			}
+		}
+		fallthrough
+	case n == maxRecent && r.laterAt > 0:
+		for _, c := range p.unborn {
+			if c.inheritance != nil {
+				c.inheritance.complete(r)
+			}
+		}
+		r.before, r.changes = r.later, slices.Clone(r.changes[r.laterAt:]) // those of children stay
+		r.forgotten, r.later, r.laterAt = r.forgotten+r.laterAt, space{}, 0
+	case n < maxRecent && n-r.laterAt >= maxRecent/4 && settled:
+		r.later, r.laterAt = p.space.layout(), n
+	}
+}
+
+// inherit tells what a child has, whose FORK was read now.
+func (r *recent) inherit(h heirs) *inheritance {
+	n := len(r.changes)
+	return &inheritance{before: r.before.clone(h), changes: r.changes[:n:n], read: n, lost: r.lost, forked: time.Now(), at: r.forgotten + n}
+}
+
+// complete tells what was read since.
+func (h *inheritance) complete(r *recent) {
+	if h.lost = h.lost || r.lost; !h.lost {
+		h.changes = append(h.changes, r.changes[h.at-r.forgotten:]...)
+		h.at = r.forgotten + len(r.changes)
+	}
 }
 
 func (r *recent) note(c change) {
@@ -164,6 +212,10 @@ func (p *Pager) inherit() {
 			case known && !h.lost:
 			case h.ordered:
 				s = p.space // as it was when the FORK was read
+				if h.lost {
+					p.cfg.ZeroOutside = false // what nobody has heard of may be what was overtaken
+					p.log.Error("pager: a child was forked while too much changed to know what it has; it is served from what was told in order, and nothing else is made zeros")
+				}
 			default:
 				h.lost = true
 				s = h.layout(nil)

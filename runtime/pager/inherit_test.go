@@ -124,6 +124,74 @@ func TestAChildInOrderIsServedAtOnce(t *testing.T) {
 	})
 }
 
+// A process that changes its address space all the time does not make its pager forget
+// what happened around a FORK.
+func TestAForkOvertakesAMoveAfterManyChanges(t *testing.T) {
+	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {
+		if p.kernel != forgetsEvents {
+			t.Skip("no more is remembered than since the kernel was owed nothing")
+		}
+		size := s.memory.PageSize
+		p.order.beginRead()
+		for range maxRecent + 1 {
+			p.remember(change{kind: userfaultfd.EventUnmap, r: userfaultfd.Range{Start: simulatedStart, Len: uint64(size)}})
+		}
+		p.order.endRead()
+		move := s.begin("shrink 3 1 8")
+		s.awaitStuck(1)
+		child := s.begin("fork read 8 2")
+		s.awaitStuck(2)
+		s.resultBy(p, move, "the move")
+		if got, want := s.resultBy(p, child, "the child"), offsets(3*size, 9*size); got != want {
+			t.Errorf("the child reads %s, want %s", got, want)
+		}
+	})
+}
+
+// What is forgotten of a process's changes, its children know that were forked before.
+func TestRecentChangesOfAChildAreKept(t *testing.T) {
+	for _, settled := range []bool{true, false} {
+		p, noted := &Pager{kernel: forgetsEvents}, uint64(0)
+		p.space.insert(segment{simulatedStart, simulatedStart + modelSize, &backing{pageSize: modelSize, states: newStates(1)}, 0})
+		if p.recent = (&recent{before: p.space.layout()}); !settled {
+			p.space.expectUnmap(userfaultfd.Range{Start: simulatedStart, Len: modelSize})
+		}
+		for range 10 {
+			h := p.recent.inherit(make(heirs))
+			p.unborn = []*Pager{{inheritance: h}}
+			after := int(noted) * 2 / 3
+			for range after + 300 {
+				p.makeRoom()
+				p.recent.note(change{kind: userfaultfd.EventUnmap, r: userfaultfd.Range{Start: noted * modelSize, Len: modelSize}})
+				noted++
+			}
+			h.complete(p.recent)
+			switch {
+			case len(p.recent.changes) > maxRecent:
+				t.Fatalf("%d changes are remembered", len(p.recent.changes))
+			case !settled && noted > maxRecent:
+				if !h.lost {
+					t.Fatalf("of %d changes nothing is lost", noted)
+				}
+				p.space.unmapped = nil
+				if p.makeRoom(); p.recent.inherit(make(heirs)).lost || !h.lost {
+					t.Fatal("what was lost stays so, or does not for those who had lost it")
+				}
+				p.space.expectUnmap(userfaultfd.Range{Start: simulatedStart, Len: modelSize})
+				noted = 0
+				continue
+			case h.lost || h.read != len(h.changes)-after-300 || h.read < min(maxRecent/4, int(noted)-after-300):
+				t.Fatalf("of %d changes %d are known, %d of them before the FORK; lost %v", noted, len(h.changes), h.read, h.lost)
+			}
+			for i, c := range h.changes {
+				if c.r.Start != (noted-uint64(len(h.changes)-i))*modelSize {
+					t.Fatalf("change %d of %d is of %v", i, len(h.changes), c.r)
+				}
+			}
+		}
+	}
+}
+
 // The child has nothing of what another thread has moved after the fork, and told of
 // before the FORK.
 func TestAMoveOvertakesAFork(t *testing.T) {
