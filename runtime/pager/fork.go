@@ -92,6 +92,13 @@ func (p *Pager) awaitBirths() {
 	}
 }
 
+// awaitsBirths reports whether a pager that ends has to wait on, which it does since
+// start. Where a child waits for a moment, whatever happens, there may always be one:
+// those forked meanwhile are served as far as they are known.
+func (p *Pager) awaitsBirths(start time.Time) bool {
+	return len(p.unborn) > 0 && (p.kernel >= countsEvents || time.Since(start) < longestDoubt)
+}
+
 // kept are userfaultfds of children that nobody may know of and that are owed
 // pages. The collector must not close them before the children have ended: their
 // threads would find zeros.

@@ -72,6 +72,7 @@ type served struct {
 	pidfd  *os.File
 	hooks  hooks // of its pager
 	old    bool  // its pager takes the kernel for one whose REMAPs tell a wrong length
+	oldest bool  // ... or for one that forgets what it owes, too
 
 	mu      sync.Mutex
 	tag     int
@@ -274,6 +275,9 @@ func (s *served) serveUntil(cfg Config) (*Pager, func() error) {
 	p.hooks = s.hooks
 	if s.old && p.kernel == tellsLengths {
 		p.kernel, p.space.exact = countsEvents, false
+	}
+	if s.oldest {
+		p.kernel, p.space.exact, p.space.follows = forgetsEvents, false, false
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)

@@ -119,7 +119,7 @@ func (p *Pager) poisonOwed() outcome {
 		p.drain()
 		p.resolveAll()
 		out, err := p.poisonAll()
-		owed := len(p.later) > 0 || p.unread || len(p.space.shares) > 0 || len(p.unborn) > 0
+		owed := len(p.later) > 0 || p.unread || len(p.space.shares) > 0 || p.awaitsBirths(start)
 		p.order.endRead()
 		switch {
 		case out == failed:

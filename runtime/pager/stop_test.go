@@ -108,6 +108,35 @@ func TestStoppingHandsOver(t *testing.T) {
 	})
 }
 
+// Some of the memory is not registered any more, so that before Linux 5.16 all children
+// wait for a moment; and there is always one that does.
+func TestStoppingWhileTheProcessForks(t *testing.T) {
+	s := startServed(t, "anonymous", 4, allEvents, missing)
+	size := s.memory.PageSize
+	if err := s.file.Unregister(userfaultfd.Range{Start: s.memory.Range.Start + uint64(3*size), Len: uint64(size)}); err != nil {
+		t.Fatal(err)
+	}
+	s.oldest = true
+	_, stop := s.serveUntil(Config{Regions: s.region(pattern{})})
+	s.want(offsets(0, size, 2*size), "fork read 0 3")
+	s.want(offsets(0, size, 2*size), "read 0 3")
+	stopped := make(chan error, 1)
+	for i := 0; ; i++ {
+		if i == 10 {
+			go func() { stopped <- stop() }()
+		}
+		s.begin("fork none")
+		select {
+		case err := <-stopped:
+			if err == nil || t.Failed() {
+				t.Errorf("Serve: %v", err)
+			}
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 func TestTheEndOfTheProcessEndsServe(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		name := "which a pidfd tells"
