@@ -291,17 +291,16 @@ func (h *inheritance) parts() (parts []inheritedPart) {
 		} else {
 			x.own = []int{i - len(h.changes)}
 		}
-		var apart []inheritedPart
-		for _, y := range parts {
-			if in, _ := split(y.ranges, x.ranges...); len(in) == 0 {
-				apart = append(apart, y)
-				continue
+		parts = slices.DeleteFunc(parts, func(y inheritedPart) bool {
+			if !slices.ContainsFunc(x.ranges, func(r userfaultfd.Range) bool { return overlapsAny(r, y.ranges) }) {
+				return false
 			}
 			_, more := split(y.ranges, x.ranges...)
 			x.ranges = append(x.ranges, more...)
 			x.changes, x.own = append(x.changes, y.changes...), append(x.own, y.own...)
-		}
-		parts = append(apart, x)
+			return true
+		})
+		parts = append(parts, x)
 	}
 	parts = slices.DeleteFunc(parts, func(x inheritedPart) bool { return len(x.changes) == 0 })
 	for i := range parts {
@@ -589,7 +588,7 @@ func (x *inheritedPart) pieces(all []candidate, h *inheritance) (pieces []userfa
 	points = slices.Compact(points)
 	for i := range max(len(points), 1) - 1 {
 		r := userfaultfd.Range{Start: points[i], Len: points[i+1] - points[i]}
-		if in, _ := split([]userfaultfd.Range{r}, x.ranges...); len(in) > 0 {
+		if overlapsAny(r, x.ranges) {
 			pieces = append(pieces, r)
 		}
 	}

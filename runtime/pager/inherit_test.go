@@ -453,3 +453,25 @@ func TestAChildOfWhichTooMuchIsToBeKnown(t *testing.T) {
 		}
 	}
 }
+
+// A page that moves on and on, as often as is remembered.
+func BenchmarkInherit(b *testing.B) {
+	before := space{}
+	before.insert(segment{simulatedStart, simulatedStart + 4*modelSize, &backing{pageSize: modelSize, states: newStates(4)}, 0})
+	h, now := &inheritance{before: before, ordered: true}, before.layout()
+	for at := uint64(simulatedStart); len(h.changes) < maxRecent; at += 8 * modelSize {
+		from := userfaultfd.Range{Start: at, Len: modelSize}
+		h.changes = append(h.changes, change{userfaultfd.EventRemap, from, at + 8*modelSize}, change{kind: userfaultfd.EventUnmap, r: from})
+	}
+	h.read = len(h.changes)
+	for _, c := range h.changes {
+		c.apply(&now)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s := h.layout(func(addr uint64) bool { return now.find(addr) != nil })
+		if seg := s.find(simulatedStart + maxRecent/2*8*modelSize); seg == nil || seg.b != before.segments[0].b {
+			b.Fatalf("the page is in %+v", seg)
+		}
+	}
+}

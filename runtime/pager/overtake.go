@@ -121,8 +121,14 @@ func (s *segment) isOneWith(x segment) bool {
 }
 
 func overlap(a, b userfaultfd.Range) bool {
-	in, _ := split([]userfaultfd.Range{a}, b)
-	return len(in) > 0
+	start, end := bounds(a)
+	from, to := bounds(b)
+	return max(start, from) < min(end, to)
+}
+
+// overlapsAny reports whether r overlaps any of others.
+func overlapsAny(r userfaultfd.Range, others []userfaultfd.Range) bool {
+	return slices.ContainsFunc(others, func(other userfaultfd.Range) bool { return overlap(r, other) })
 }
 
 // tellOvertaken notes an UNMAP. It is the second one, or comes after a REMAP and that
