@@ -38,7 +38,7 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 	c.hooks = p.hooks
 	c.serving.Store(true)
 	p.notify(Event{Kind: EventFork})
-	if p.recent != nil && (p.kernel >= countsEvents || p.space.moves.mayBeShorter() || !c.isInOrder()) {
+	if p.recent != nil && (p.kernel >= countsEvents || p.space.moves.mayBeShorter() || p.hasVacated(c) || !c.isInOrder()) {
 		c.inheritance = p.recent.inherit(heirs)
 		c.inheritance.ordered = p.kernel < countsEvents
 	}

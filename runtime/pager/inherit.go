@@ -31,7 +31,7 @@ import (
 // what is registered contradicts it: the child has what was read before the FORK, and
 // is served at once. That is wrong if one was overtaken, and memory of which nobody has
 // heard is where that would be seen. It has no order yet while a move may turn out to
-// have been a shorter one.
+// have been a shorter one, or memory that was unmapped to have been moved over.
 type inheritance struct {
 	before  space    // the parent's address space when it was owed nothing, with the child's states
 	changes []change // since then, until it was owed nothing again
@@ -408,6 +408,7 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 		if c := x.inOrder(h, local); x.fits(c, h, true, registered) {
 			x.agree(h, []candidate{c}, s, any)
 			x.lengthen(h, []candidate{c}, s, any)
+			x.doubtVacated(c, h, s, any, registered)
 			return
 		}
 		x.nearFork(h, &local)
@@ -527,6 +528,23 @@ func (x *inheritedPart) fits(c candidate, h *inheritance, all bool, registered f
 		}
 	}
 	return true
+}
+
+// doubtVacated has nobody know what the child has where something was unmapped before
+// the FORK was read, if after it a move was read to there. A mremap(2) over memory tells
+// of that first, and the child may have been copied before it.
+func (x *inheritedPart) doubtVacated(c candidate, h *inheritance, s *space, b *backing, registered func(addr uint64) bool) {
+	for _, r := range x.pieces([]candidate{c}, h) {
+		was, comes := false, false
+		for _, i := range x.changes {
+			y := h.changes[i]
+			was = was || i < h.read && y.kind == userfaultfd.EventUnmap && overlap(y.r, r)
+			comes = comes || i >= h.read && y.kind == userfaultfd.EventRemap && overlap(userfaultfd.Range{Start: y.to, Len: y.r.Len}, r)
+		}
+		if was && comes && c.inherited.find(r.Start) == nil && c.now.find(r.Start) == nil && registered(r.Start) {
+			s.estrange(r, b)
+		}
+	}
 }
 
 // isUnmapped reports whether something was unmapped in r.

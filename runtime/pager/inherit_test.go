@@ -224,6 +224,44 @@ func TestAMoveOvertakesAFork(t *testing.T) {
 	})
 }
 
+// The child has what another thread has moved memory over after the fork, and told of
+// before the FORK, though not yet of the move. It does not read zeros there.
+func TestAMoveOverMemoryOvertakesAFork(t *testing.T) {
+	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {
+		size, pages, want := s.memory.PageSize, 1, offsets(0)
+		if s.file.Features()&userfaultfd.FeaturePoison != 0 {
+			pages, want = 9, offsets(0, size, 2*size, 3*size, 4*size, 5*size, 6*size, 7*size)+" sigbus"
+		}
+		over := s.address(8)
+		child := s.begin("fork read 0 %d", pages)
+		s.awaitStuck(1)
+		move := s.begin("shrink 0 1 8")
+		s.awaitStuck(2)
+		p.order.beginRead()
+		n, err := s.file.TryRead(p.msgs)
+		if err != nil || n < 2 || p.msgs[0].Event() != userfaultfd.EventFork || p.msgs[1].Event() != userfaultfd.EventUnmap {
+			t.Fatalf("%d messages, %v, %v: %v", n, p.msgs[0].Event(), p.msgs[1].Event(), err)
+		}
+		// As if the one who forks had been slower.
+		p.apply(&p.msgs[1])
+		p.apply(&p.msgs[0])
+		heir := p.unborn[0]
+		for i := 2; i < n; i++ {
+			p.apply(&p.msgs[i])
+		}
+		p.order.endRead()
+		s.resultBy(p, move, "the move")
+		if got := s.resultBy(p, child, "the child"); got != want {
+			t.Errorf("the child reads %s, want %s", got, want)
+		}
+		heir.order.beginRead()
+		defer heir.order.endRead()
+		if !heir.space.isStrange(over) {
+			t.Errorf("the child's memory is %+v", heir.space)
+		}
+	})
+}
+
 // Much has happened within a moment before a fork, all of the same memory.
 func TestAForkAfterManyMoves(t *testing.T) {
 	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {

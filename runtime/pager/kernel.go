@@ -55,3 +55,15 @@ func (p *Pager) unmapped(r userfaultfd.Range) {
 func (p *Pager) mayBeMoving(addr uint64) bool {
 	return slices.ContainsFunc(p.vacated, func(v vacated) bool { return v.Contains(addr) && time.Since(v.when) < longestDoubt })
 }
+
+// hasVacated reports whether a child has memory, of which nobody has heard, where some
+// was unmapped just now.
+func (p *Pager) hasVacated(c *Pager) bool {
+	return slices.ContainsFunc(p.vacated, func(v vacated) bool {
+		if time.Since(v.when) > longestDoubt || c.space.find(v.Start) != nil {
+			return false
+		}
+		registered, out := c.isRegistered(v.Start)
+		return registered || out == changing
+	})
+}
