@@ -29,11 +29,6 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 		msgs:  make([]userfaultfd.Msg, len(p.msgs)),
 	}
 	c.cfg.Process = nil
-	for _, s := range slices.Concat(c.space.segments, c.space.strange) {
-		if s.b.shared || s.b.of != nil {
-			c.order = p.order
-		}
-	}
 	c.init()
 	c.hooks = p.hooks
 	c.serving.Store(true)
@@ -42,7 +37,19 @@ func (p *Pager) forked(f userfaultfd.Fork) {
 		c.inheritance = p.recent.inherit(heirs)
 		c.inheritance.ordered = p.kernel < countsEvents
 	}
+	c.shareOrder(p)
 	p.unborn = append(p.unborn, c)
+}
+
+// shareOrder has a child go by its parent's order if it may have any of its memory.
+func (c *Pager) shareOrder(p *Pager) {
+	all := slices.Concat(c.space.segments, c.space.strange)
+	if h := c.inheritance; h != nil {
+		all = slices.Concat(all, h.before.segments, h.before.strange)
+	}
+	if slices.ContainsFunc(all, func(s segment) bool { return s.b.shared || s.b.of != nil }) {
+		c.order = p.order
+	}
 }
 
 // isBearable reports whether what a child has is known as far as it ever is.

@@ -262,6 +262,53 @@ func TestAMoveOverMemoryOvertakesAFork(t *testing.T) {
 	})
 }
 
+// What a child may have of its parent's shared memory, as nobody knows, is unmapped in
+// its parent when the FORK is read.
+func TestAChildThatMayShareMemoryGoesByItsParentsOrder(t *testing.T) {
+	s := startServed(t, "anonymous", 12, allEvents, missing)
+	size := uint64(s.memory.PageSize)
+	regions := append(s.region(pattern{}), s.region(pattern{})...)
+	regions[0].Range.Len = 8 * size
+	regions[1].Range = userfaultfd.Range{Start: regions[0].Range.End(), Len: size}
+	regions[1].Shared = true // so the pager believes
+	p, err := New(s.file, Config{Regions: regions, NoPoison: LeaveWaiting})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.kernel == forgetsEvents {
+		t.Skip("the kernel forgets that it owes events (Linux 5.16)")
+	}
+	closeKept(t)
+	child := s.begin("fork read 0 1")
+	s.awaitStuck(1)
+	move := s.begin("shrink 0 1 8")
+	s.awaitStuck(2)
+	p.order.beginRead()
+	n, err := s.file.TryRead(p.msgs)
+	if err != nil || n < 2 || p.msgs[0].Event() != userfaultfd.EventFork || p.msgs[1].Event() != userfaultfd.EventUnmap {
+		t.Fatalf("%d messages, %v, %v: %v", n, p.msgs[0].Event(), p.msgs[1].Event(), err)
+	}
+	// As if the one who forks had been slower.
+	p.apply(&p.msgs[1])
+	p.apply(&p.msgs[0])
+	heir := p.unborn[0]
+	for i := 2; i < n; i++ {
+		p.apply(&p.msgs[i])
+	}
+	p.order.endRead()
+	s.resultBy(p, move, "the move")
+	if got := s.resultBy(p, child, "the child"); got != offsets(0) {
+		t.Errorf("the child reads %s", got)
+	}
+	p.order.beginRead()
+	if x := heir.space.strangeAt(regions[1].Range.Start); x == nil || heir.order != p.order {
+		t.Errorf("the child's memory is %+v, its order its parent's: %v", heir.space, heir.order == p.order)
+	}
+	p.order.endRead()
+	p.family.end(context.Canceled)
+	p.family.wg.Wait()
+}
+
 // Much has happened within a moment before a fork, all of the same memory.
 func TestAForkAfterManyMoves(t *testing.T) {
 	inheritsEach(t, func(t *testing.T, s *served, p *Pager) {
