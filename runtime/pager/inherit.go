@@ -426,7 +426,8 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 		}
 		all = append(all, c)
 	}
-	for _, r := range x.pieces(all, h) {
+	every := slices.Clone(all)
+	for _, r := range x.pieces(every, h) {
 		there := registered(r.Start)
 		all = slices.DeleteFunc(all, func(c candidate) bool {
 			if c.now.isStrange(r.Start) {
@@ -442,6 +443,9 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 	if len(all) == 0 && len(x.changes) <= maxChoices {
 		all = x.natural(h, local, registered)
 	}
+	if len(all) == 0 && len(every) > 0 && h.ordered {
+		all = x.withheld(h, local, every, registered)
+	}
 	x.agree(h, all, s, any)
 	x.lengthen(h, all, s, any)
 }
@@ -455,6 +459,37 @@ func (x *inheritedPart) natural(h *inheritance, local space, registered func(add
 		return []candidate{c}
 	}
 	return nil
+}
+
+// withheld returns that candidate if all that it knows of is there, but for pages that
+// are nowhere where they could be: children do not get them (MADV_DONTFORK).
+func (x *inheritedPart) withheld(h *inheritance, local space, every []candidate, registered func(addr uint64) bool) []candidate {
+	type page struct {
+		of *backing
+		n  int
+	}
+	c := x.inOrder(h, local)
+	every = append(every, c)
+	pieces, missing, there := x.pieces(every, h), make(map[page]bool), make(map[page]bool)
+	for _, r := range pieces {
+		is := registered(r.Start)
+		if seg := c.now.find(r.Start); seg != nil && !seg.b.isLeft() && !is {
+			missing[page{seg.b, seg.pageOf(r.Start)}] = true
+		} else if seg == nil && is && !x.isUnmapped(h, r) {
+			return nil
+		}
+		for i := range every {
+			if seg := every[i].now.find(r.Start); seg != nil && !seg.b.isLeft() && is {
+				there[page{seg.b, seg.pageOf(r.Start)}] = true
+			}
+		}
+	}
+	for m := range missing {
+		if there[m] {
+			return nil
+		}
+	}
+	return []candidate{c}
 }
 
 // inOrder returns the candidate that has what was read before the FORK.

@@ -18,6 +18,7 @@
  *	unmap I N       munmap
  *	protect I N     mprotect(PROT_READ): the mapping is split
  *	join I N        mprotect(PROT_READ|PROT_WRITE): it is whole again
+ *	dontfork I N    madvise(MADV_DONTFORK)
  *	fresh I N       maps new anonymous memory where pages were that are unmapped
  *	move I N        mremap to elsewhere; the pages keep their numbers
  *	moved I N       the same, and reads them
@@ -123,6 +124,9 @@ static void act(char *command, char *result, size_t size)
 			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "punch")) {
 		if (madvise(pages[i], n * page_size, MADV_REMOVE))
+			snprintf(result, size, "%s", strerror(errno));
+	} else if (!strcmp(verb, "dontfork")) {
+		if (madvise(pages[i], n * page_size, MADV_DONTFORK))
 			snprintf(result, size, "%s", strerror(errno));
 	} else if (!strcmp(verb, "unmap")) {
 		if (munmap(pages[i], n * page_size))
