@@ -368,6 +368,11 @@ func (h heirs) of(segments []segment) []segment {
 	return segments
 }
 
+// layout returns what is where.
+func (s *space) layout() space {
+	return space{segments: slices.Clone(s.segments), exact: s.exact, follows: s.follows, shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
+}
+
 // clone returns the layout for a child of fork(2).
 func (s *space) clone(h heirs) space {
 	c := s.layout()
