@@ -201,19 +201,7 @@ func TestAMoveOvertakesAFork(t *testing.T) {
 		s.awaitStuck(1)
 		move := s.begin("move 0 1")
 		s.awaitStuck(2)
-		n, err := s.file.TryRead(p.msgs)
-		if err != nil || n < 2 || p.msgs[0].Event() != userfaultfd.EventFork || p.msgs[1].Event() != userfaultfd.EventRemap {
-			t.Fatalf("%d messages, %v, %v: %v", n, p.msgs[0].Event(), p.msgs[1].Event(), err)
-		}
-		// As if the one who forks had been slower.
-		p.order.beginRead()
-		p.apply(&p.msgs[1])
-		p.apply(&p.msgs[0])
-		// The UNMAP of the move, where its thread was awake before the read was over.
-		for i := 2; i < n; i++ {
-			p.apply(&p.msgs[i])
-		}
-		p.order.endRead()
+		s.forkLate(p, userfaultfd.EventRemap)
 		s.resultBy(p, move, "the move")
 		if got, want := s.resultBy(p, child, "the child"), offsets(0, size); got != want {
 			t.Errorf("the child reads %s, want %s", got, want)
@@ -237,19 +225,7 @@ func TestAMoveOverMemoryOvertakesAFork(t *testing.T) {
 		s.awaitStuck(1)
 		move := s.begin("shrink 0 1 8")
 		s.awaitStuck(2)
-		p.order.beginRead()
-		n, err := s.file.TryRead(p.msgs)
-		if err != nil || n < 2 || p.msgs[0].Event() != userfaultfd.EventFork || p.msgs[1].Event() != userfaultfd.EventUnmap {
-			t.Fatalf("%d messages, %v, %v: %v", n, p.msgs[0].Event(), p.msgs[1].Event(), err)
-		}
-		// As if the one who forks had been slower.
-		p.apply(&p.msgs[1])
-		p.apply(&p.msgs[0])
-		heir := p.unborn[0]
-		for i := 2; i < n; i++ {
-			p.apply(&p.msgs[i])
-		}
-		p.order.endRead()
+		heir := s.forkLate(p, userfaultfd.EventUnmap)
 		s.resultBy(p, move, "the move")
 		if got := s.resultBy(p, child, "the child"); got != want {
 			t.Errorf("the child reads %s, want %s", got, want)
@@ -283,19 +259,7 @@ func TestAChildThatMayShareMemoryGoesByItsParentsOrder(t *testing.T) {
 	s.awaitStuck(1)
 	move := s.begin("shrink 0 1 8")
 	s.awaitStuck(2)
-	p.order.beginRead()
-	n, err := s.file.TryRead(p.msgs)
-	if err != nil || n < 2 || p.msgs[0].Event() != userfaultfd.EventFork || p.msgs[1].Event() != userfaultfd.EventUnmap {
-		t.Fatalf("%d messages, %v, %v: %v", n, p.msgs[0].Event(), p.msgs[1].Event(), err)
-	}
-	// As if the one who forks had been slower.
-	p.apply(&p.msgs[1])
-	p.apply(&p.msgs[0])
-	heir := p.unborn[0]
-	for i := 2; i < n; i++ {
-		p.apply(&p.msgs[i])
-	}
-	p.order.endRead()
+	heir := s.forkLate(p, userfaultfd.EventUnmap)
 	s.resultBy(p, move, "the move")
 	if got := s.resultBy(p, child, "the child"); got != offsets(0) {
 		t.Errorf("the child reads %s", got)
@@ -350,6 +314,26 @@ func TestAForkAfterManyMoves(t *testing.T) {
 			}
 		}
 	})
+}
+
+// forkLate reads a FORK, and after it a message of another thread, and applies them as
+// if the one who forks had been slower. It returns the child's pager.
+func (s *served) forkLate(p *Pager, overtakes userfaultfd.Event) (heir *Pager) {
+	s.t.Helper()
+	p.order.beginRead()
+	defer p.order.endRead()
+	n, err := s.file.TryRead(p.msgs)
+	if err != nil || n < 2 || p.msgs[0].Event() != userfaultfd.EventFork || p.msgs[1].Event() != overtakes {
+		s.t.Fatalf("%d messages, %v, %v: %v", n, p.msgs[0].Event(), p.msgs[1].Event(), err)
+	}
+	p.apply(&p.msgs[1])
+	p.apply(&p.msgs[0])
+	heir = p.unborn[0]
+	// What its thread tells of the rest, where it was awake before the read was over.
+	for i := 2; i < n; i++ {
+		p.apply(&p.msgs[i])
+	}
+	return heir
 }
 
 // A child that changes its memory before its parent's is known.
