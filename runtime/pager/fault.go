@@ -300,13 +300,20 @@ func (p *Pager) payOutside(f fault, s *segment) (out outcome, err error) {
 		return out, err
 	}
 	if _, out, err = p.put(opPoison, s, 0, 1, nil); out == done {
-		p.log.Error("pager: a page that is registered, and in no region, is poisoned; set Config.ZeroOutside if it is memory that has grown", "page", pageRange(s, 0))
-		p.notify(Event{Kind: EventFailed, Range: pageRange(s, 0), Err: errOutside})
+		why := errOutside
+		if p.space.isStrange(f.addr) {
+			why = errStrange
+		}
+		p.log.Error("pager: a page is poisoned", "page", pageRange(s, 0), "error", why)
+		p.notify(Event{Kind: EventFailed, Range: pageRange(s, 0), Err: why})
 	}
 	return out, err
 }
 
-var errOutside = errors.New("pager: memory is registered, and in no region")
+var (
+	errOutside = errors.New("pager: memory is registered, and in no region; set Config.ZeroOutside if it is memory that has grown")
+	errStrange = errors.New("pager: nobody knows what is there: too much has moved at once")
+)
 
 // paidFor remembers pages that this round has installed, and whose waiters it
 // has woken.
