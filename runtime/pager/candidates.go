@@ -1,6 +1,7 @@
 package pager
 
 import (
+	"math/bits"
 	"slices"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -161,14 +162,42 @@ func (h *inheritance) dependences(changes []int) []dependence {
 	return all
 }
 
-// makesSense reports whether a child may have that set and nothing else. Of memory that
-// was unmapped before its FORK was read, it may have some. But it has no right to it,
-// as its parent had not: it is as if it were gone, and what is there is memory of which
-// nobody has heard. That goes for what is unmapped by itself; a mremap(2) over memory
-// is one change.
-func makesSense(set int, all []dependence, changes []int, h *inheritance) bool {
-	for k, d := range all {
-		if h.changes[changes[k]].kind != userfaultfd.EventUnmap {
+// maxSets bounds how many sets of changes are tried, which takes some milliseconds
+// at most.
+const maxSets = 1024
+
+// sets returns the sets of changes that make sense, or none if there are too many.
+func (x *inheritedPart) sets(h *inheritance, all []dependence) (sets []int) {
+	if len(x.changes) >= bits.UintSize-1 {
+		return nil
+	}
+	var choose func(k, set int) bool
+	choose = func(k, set int) bool {
+		switch {
+		case !x.makesSense(h, k, set, all):
+			return true
+		case k < len(x.changes):
+			return choose(k+1, set) && choose(k+1, set|1<<k)
+		case len(sets) == maxSets:
+			return false
+		}
+		sets = append(sets, set)
+		return true
+	}
+	if !choose(0, 0) {
+		return nil
+	}
+	return sets
+}
+
+// makesSense reports whether a child may have that set of the first n changes, and of
+// them nothing else. Of memory that was unmapped before its FORK was read, it may have
+// some. But it has no right to it, as its parent had not: it is as if it were gone, and
+// what is there is memory of which nobody has heard. That goes for what is unmapped by
+// itself; a mremap(2) over memory is one change.
+func (x *inheritedPart) makesSense(h *inheritance, n, set int, all []dependence) bool {
+	for k, d := range all[:n] {
+		if h.changes[x.changes[k]].kind != userfaultfd.EventUnmap {
 			continue
 		}
 		may, must := set&d.needs == d.needs, d.before == 0 && d.early || set&(d.before|d.with) != 0

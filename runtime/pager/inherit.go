@@ -73,12 +73,15 @@ func (p *Pager) inherit() {
 				read = append(read, m)
 			}
 		}
-		known := true
-		s := h.layout(func(addr uint64) bool {
-			registered, out := p.isRegistered(addr)
-			known = known && out != changing
-			return registered
-		})
+		var s space
+		known := !p.owesEvents()
+		if known {
+			s = h.layout(func(addr uint64) bool {
+				registered, out := p.isRegistered(addr)
+				known = known && out != changing
+				return registered
+			})
+		}
 		if late := time.Now().After(end); known || late {
 			switch {
 			case known && !h.lost:

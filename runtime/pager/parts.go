@@ -59,7 +59,7 @@ func (s *space) ranges(c change) []userfaultfd.Range {
 	return append(rest, to)
 }
 
-// maxChoices bounds how many changes that a child may have or not are tried.
+// maxChoices is how many changes around a FORK are tried where there are more.
 const maxChoices = 9
 
 // settle replaces what a part is about in s by what the child has.
@@ -86,10 +86,8 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 	}
 	var all []candidate
 	dependences, shown := h.dependences(x.changes), h.shorter(x.changes)
-	for set := 0; len(x.changes) <= maxChoices && set < 1<<len(x.changes); set++ {
-		if !makesSense(set, dependences, x.changes, h) {
-			continue
-		}
+	sets := x.sets(h, dependences)
+	for _, set := range sets {
 		c := x.having(h, local, shown, func(k int) bool { return set>>k&1 != 0 })
 		c.set = set
 		if slices.ContainsFunc(c.inherited.overtaken, func(o overtaken) bool { return !o.told && !o.moved && !o.b.strange }) {
@@ -111,7 +109,7 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 			return (seg != nil) != there && !(there && x.mayBeOther(h, c.set, dependences, r))
 		})
 	}
-	if len(all) == 0 && len(x.changes) <= maxChoices {
+	if len(all) == 0 && len(sets) > 0 {
 		all = x.natural(h, local, registered)
 	}
 	if len(all) == 0 && len(every) > 0 && h.ordered {
