@@ -5,7 +5,6 @@ import (
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
-	"golang.org/x/sys/unix"
 )
 
 // An inheritance is what is known of the address space of a child of fork(2).
@@ -52,6 +51,11 @@ func (p *Pager) inherit() {
 		return
 	}
 	p.inheritance = nil
+	q, err := newInquiry(uint64(p.systemPage))
+	if err != nil {
+		h.lost = true // nothing can be asked
+	}
+	defer q.close()
 	var read []userfaultfd.Msg
 	for end := time.Now().Add(longestChildhood); ; time.Sleep(50 * time.Microsecond) {
 		p.order.beginRead()
@@ -77,7 +81,7 @@ func (p *Pager) inherit() {
 		known := !p.owesEvents()
 		if known {
 			s = h.layout(func(addr uint64) bool {
-				registered, out := p.isRegistered(addr)
+				registered, out := q.isRegistered(p, addr)
 				known = known && out != changing
 				return registered
 			})
@@ -156,33 +160,4 @@ func (p *Pager) isInOrder() bool {
 		}
 	}
 	return true
-}
-
-// maxAsked bounds how often the kernel is asked of a child while its parent waits. It
-// answers 300 times in a millisecond.
-const maxAsked = 1 << 14
-
-// isRegistered asks the kernel whether memory at addr is registered.
-func (p *Pager) isRegistered(addr uint64) (bool, outcome) {
-	switch p.copyNothing(addr) {
-	case unix.EAGAIN:
-		return false, changing
-	case unix.ESRCH:
-		return false, gone
-	case unix.ENOENT:
-		return false, done
-	}
-	return true, done // EINVAL if it is a huge page
-}
-
-// copyNothing asks for a copy of what cannot be read, and returns why it is not made:
-// UFFDIO_COPY looks at its destination before it looks at its source.
-func (p *Pager) copyNothing(to uint64) unix.Errno {
-	unreadable, err := unix.Mmap(-1, 0, p.systemPage, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	if err != nil {
-		return unix.EAGAIN
-	}
-	defer unix.Munmap(unreadable)
-	_, err = p.file.Copy(to, unreadable, userfaultfd.CopyDontWake)
-	return cause(err)
 }

@@ -59,11 +59,16 @@ func (p *Pager) mayBeMoving(addr uint64) bool {
 // hasVacated reports whether a child has memory, of which nobody has heard, where some
 // was unmapped just now.
 func (p *Pager) hasVacated(c *Pager) bool {
+	q, err := newInquiry(uint64(p.systemPage))
+	if err != nil {
+		return true
+	}
+	defer q.close()
 	return slices.ContainsFunc(p.vacated, func(v vacated) bool {
 		if time.Since(v.when) > longestDoubt || c.space.find(v.Start) != nil {
 			return false
 		}
-		registered, out := c.isRegistered(v.Start)
+		registered, out := q.isRegistered(c, v.Start)
 		return registered || out == changing
 	})
 }

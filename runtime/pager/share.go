@@ -2,10 +2,8 @@ package pager
 
 import (
 	"slices"
-	"sort"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
-	"golang.org/x/sys/unix"
 )
 
 // share follows an mremap(2) of no bytes, which maps the pages of shared memory once
@@ -329,62 +327,4 @@ func (p *Pager) unknownLen(start, n, pageSize uint64) (length uint64, out outcom
 		length += m
 	}
 	return length, done
-}
-
-// mappingLen returns how much of r is registered and in one mapping, from its first
-// page on.
-func (p *Pager) mappingLen(r userfaultfd.Range, pageSize uint64) (n uint64, out outcome) {
-	if r.Len == 0 {
-		return 0, done
-	}
-	q, err := newInquiry(r.Len)
-	if err != nil {
-		return 0, failed
-	}
-	defer q.close()
-	return q.mappingLen(p, r, pageSize)
-}
-
-// An inquiry asks the kernel what is registered: UFFDIO_COPY looks at its destination
-// before it looks at its source, which is unreadable.
-type inquiry struct {
-	unreadable []byte
-	asked      int
-}
-
-// newInquiry returns one for ranges of up to n bytes.
-func newInquiry(n uint64) (*inquiry, error) {
-	unreadable, err := unix.Mmap(-1, 0, int(n), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
-	return &inquiry{unreadable: unreadable}, err
-}
-
-func (q *inquiry) close() { unix.Munmap(q.unreadable) }
-
-// mappingLen is that of p.
-func (q *inquiry) mappingLen(p *Pager, r userfaultfd.Range, pageSize uint64) (n uint64, out outcome) {
-	one, out := q.isMapping(p, r)
-	if one {
-		return r.Len, done
-	}
-	pages := sort.Search(int(r.Len/pageSize)-1, func(i int) bool {
-		if out != done {
-			return true
-		}
-		one, out = q.isMapping(p, userfaultfd.Range{Start: r.Start, Len: uint64(i+1) * pageSize})
-		return !one
-	})
-	return uint64(pages) * pageSize, out
-}
-
-// isMapping reports whether r is registered and in one mapping.
-func (q *inquiry) isMapping(p *Pager, r userfaultfd.Range) (bool, outcome) {
-	q.asked++
-	_, err := p.file.Copy(r.Start, q.unreadable[:r.Len], userfaultfd.CopyDontWake)
-	switch cause(err) {
-	case unix.EAGAIN:
-		return false, changing
-	case unix.ENOENT, unix.ESRCH, unix.EINVAL, unix.EIO:
-		return false, done
-	}
-	return true, done
 }

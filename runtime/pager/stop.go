@@ -235,7 +235,12 @@ const nowhere = 1 << 20
 // askNothing asks the kernel for what is impossible, and returns why it is.
 func (p *Pager) askNothing() unix.Errno {
 	if p.space.find(nowhere) != nil {
-		return p.copyNothing(nowhere)
+		q, err := newInquiry(uint64(p.systemPage))
+		if err != nil {
+			return unix.EAGAIN // it cannot be told now
+		}
+		defer q.close()
+		return q.ask(p, userfaultfd.Range{Start: nowhere, Len: uint64(p.systemPage)})
 	}
 	return cause(zeroNothing(p.file))
 }
