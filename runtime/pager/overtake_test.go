@@ -42,7 +42,7 @@ func TestAMoveOvertakesAnother(t *testing.T) {
 }
 
 // awaitStuck waits until n threads of the process wait in the kernel for their messages
-// to be read.
+// to be read. A thread that forks may sleep like them before it has one.
 func (s *served) awaitStuck(n int) {
 	s.t.Helper()
 	uffdtest.Eventually(s.t, fmt.Sprintf("%d threads that wait for a message to be read", n), func() bool {
@@ -50,7 +50,9 @@ func (s *served) awaitStuck(n int) {
 		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid))
 		for _, name := range tasks {
 			stat, _ := os.ReadFile(name)
-			if _, after, ok := strings.Cut(string(stat), ") "); ok && strings.HasPrefix(after, "D") {
+			where, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "wchan"))
+			elsewhere := len(where) > 1 && !strings.Contains(string(where), "userfaultfd_")
+			if _, after, ok := strings.Cut(string(stat), ") "); ok && strings.HasPrefix(after, "D") && !elsewhere {
 				stuck++
 			}
 		}
