@@ -108,8 +108,19 @@ func (x *inheritedPart) isUnmapped(h *inheritance, r userfaultfd.Range) bool {
 
 // mayBeOther reports whether what is registered in r may be memory of which nobody has
 // heard: the process has registered it after something was unmapped there, or it was
-// unmapped or moved itself.
+// unmapped or moved itself. It is not, if the child lacks a move to there, before which
+// such memory would have gone, and nothing is told that it has.
 func (x *inheritedPart) mayBeOther(h *inheritance, set int, of []dependence, r userfaultfd.Range) bool {
+	comes, goes := false, false
+	for k, i := range x.changes {
+		if c := h.changes[i]; set>>k&1 == 0 {
+			goes = goes || overlap(c.r, r)
+			comes = comes || c.kind == userfaultfd.EventRemap && overlap(userfaultfd.Range{Start: c.to, Len: max(c.r.Len, 1)}, r)
+		}
+	}
+	if comes && !goes {
+		return false
+	}
 	for k, i := range x.changes {
 		has := set>>k&1 != 0
 		if c := h.changes[i]; c.kind == userfaultfd.EventUnmap && overlap(c.r, r) && (!has && of[k].needs == 0 || has && i < h.read) {
