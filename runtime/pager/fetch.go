@@ -1,6 +1,7 @@
 package pager
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,8 +78,14 @@ func (p *Pager) fetch(s *segment, page, from, to int) {
 		}
 	}
 	f := q.get()
-	*f = fetch{userfaultfd.Range{Start: start, Len: end - start}, s.b, s.pageOf(start), page, time.Now()}
+	*f = fetch{r: userfaultfd.Range{Start: start, Len: end - start}, b: s.b, page: s.pageOf(start), want: page, asked: time.Now()}
 	q.fly(f)
+	p.enqueue(f)
+}
+
+// enqueue has a worker serve f. It is called with the fetches' lock held.
+func (p *Pager) enqueue(f *fetch) {
+	q := &p.fetches
 	q.queue = append(q.queue, f)
 	if q.idle < len(q.queue) && q.workers < p.cfg.Workers {
 		q.workers++
@@ -180,7 +187,7 @@ func (p *Pager) serveFetch(f *fetch, buf []byte) {
 	asked := f.asked // f is another's once it has landed
 	for tries := 1; ; tries++ {
 		data := buf[:f.r.Len]
-		err := p.read(f.b.content, data, f.b.offset(f.page))
+		err := p.read(p.sources, f.b.content, data, f.b.offset(f.page))
 		if err == nil {
 			p.stats.ahead.Add(f.r.Len - f.b.pageSize)
 			p.land(f, data)
@@ -195,7 +202,7 @@ func (p *Pager) serveFetch(f *fetch, buf []byte) {
 		}
 		// The fault may lie with another page than the one that is wanted.
 		p.narrow(f)
-		p.pause(p.cfg.Retry.backoff(tries))
+		pause(p.sources, p.cfg.Retry.backoff(tries))
 	}
 }
 
@@ -219,14 +226,14 @@ func (p *Pager) panicked(then func(err error)) {
 }
 
 // read reads content whole.
-func (p *Pager) read(c *content, data []byte, off int64) (err error) {
+func (p *Pager) read(ctx context.Context, c *content, data []byte, off int64) (err error) {
 	defer p.panicked(func(e error) { err = e })
 	p.stats.reads.Add(1)
 	began := sourceReads.begin()
 	defer sourceReads.end(began, p.wantedReads)
 	var n int
 	if c.context != nil {
-		n, err = c.context.ReadAtContext(p.sources, data, off)
+		n, err = c.context.ReadAtContext(ctx, data, off)
 	} else {
 		n, err = c.ReadAt(data, off)
 	}
@@ -244,7 +251,7 @@ func (p *Pager) read(c *content, data []byte, off int64) (err error) {
 // land installs what was fetched, where it still belongs, and ends f.
 func (p *Pager) land(f *fetch, data []byte) {
 	for tries := 1; ; tries++ {
-		err := p.repeat(func() (outcome, error) {
+		err := p.repeat(p.sources, func() (outcome, error) {
 			whole, out, err := p.landOnce(f, data)
 			if out == done || out == gone {
 				if !whole {
@@ -264,7 +271,7 @@ func (p *Pager) land(f *fetch, data []byte) {
 		// As with a read, it may be another page that failed.
 		data = data[f.b.offset(f.want)-f.b.offset(f.page):][:f.b.pageSize]
 		p.narrow(f)
-		p.pause(p.cfg.Retry.backoff(tries))
+		pause(p.sources, p.cfg.Retry.backoff(tries))
 	}
 }
 
@@ -322,7 +329,7 @@ func (p *Pager) fail(f *fetch, why error) {
 	p.narrow(f)
 	r := f.r // f is another's as soon as it has ended
 	told := false
-	err := p.repeat(func() (out outcome, err error) {
+	err := p.repeat(p.sources, func() (out outcome, err error) {
 		s := p.space.find(f.r.Start)
 		if s == nil || s.b != f.b || s.pageOf(f.r.Start) != f.page || f.b.states.get(f.page) != Untouched {
 			p.wake(f.r) // it has moved, or was discarded
@@ -341,8 +348,8 @@ func (p *Pager) fail(f *fetch, why error) {
 }
 
 // repeat calls install under the order's lock until the address space no longer
-// changes, or the pager stops. It returns the error of an install that failed.
-func (p *Pager) repeat(install func() (outcome, error)) error {
+// changes, or ctx is done. It returns the error of an install that failed.
+func (p *Pager) repeat(ctx context.Context, install func() (outcome, error)) error {
 	for wait := 50 * time.Microsecond; ; wait = min(2*wait, 10*time.Millisecond) {
 		p.beginInstall()
 		out, err := install()
@@ -350,10 +357,10 @@ func (p *Pager) repeat(install func() (outcome, error)) error {
 		switch out {
 		case changing:
 			p.stats.deferred.Add(1)
-			if p.isStopping() {
+			if ctx.Err() != nil {
 				return nil
 			}
-			p.pause(wait)
+			pause(ctx, wait)
 			continue
 		case gone:
 			p.stop(errEnded)
@@ -376,12 +383,12 @@ func (p *Pager) endInstall() {
 	}
 }
 
-// pause waits, unless the pager stops.
-func (p *Pager) pause(d time.Duration) {
+// pause waits, unless ctx is done.
+func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-p.sources.Done():
+	case <-ctx.Done():
 	}
 }

@@ -17,15 +17,18 @@ import (
 // Populate brings in every page that is untouched, in the source's order, while
 // Serve serves faults, which go first: one waits for one install at most. It
 // returns when nothing is untouched, or with ctx's error, or, once all else is
-// in, with the error of a source: a page that cannot be had stays as it is, and is
-// poisoned when it is asked for. Holes of the file of an [InPlace] source stay
-// holes.
+// in, with the error of a source, or of an install: a page that cannot be had stays as
+// it is, and is poisoned when it is asked for and still cannot. Holes of the file of an
+// [InPlace] source stay holes.
+//
+// Reads that are under way when ctx is done are waited for, unless the source is a
+// [ContextReaderAt]. A fault of what is just being read waits for that read.
 func (p *Pager) Populate(ctx context.Context) error { return p.populate(ctx, false) }
 
 // Detach brings everything in, poisons what cannot be had, lets the memory go and
 // ends Serve: the process needs no pager from then on. It returns the error of
 // ctx, and of a source, as [Pager.Populate] does. With the former the pager goes
-// on.
+// on, unless it was letting the memory go already.
 //
 // Children of the process have pagers of their own, which are not detached by
 // that.
@@ -126,7 +129,7 @@ func (p *Pager) populate(ctx context.Context, givesUp bool) (err error) {
 			return err
 		}
 		tried = pieces
-		if e := p.bring(ctx, pieces, givesUp); e != nil || !givesUp {
+		if e := p.bring(ctx, pieces, bringer{givesUp: givesUp}); e != nil || !givesUp {
 			err = e
 		}
 		if p.isStopping() || ctx.Err() != nil {
@@ -188,8 +191,9 @@ func (p *Pager) untouchedPieces() (all []piece) {
 	return all
 }
 
-// bring has workers bring in pieces, and returns the first error.
-func (p *Pager) bring(ctx context.Context, pieces []piece, givesUp bool) error {
+// bring has workers, which are like the given one, bring in pieces, and returns the first
+// error.
+func (p *Pager) bring(ctx context.Context, pieces []piece, worker bringer) error {
 	p.background.RLock()
 	defer p.background.RUnlock()
 	if p.over || p.isStopping() {
@@ -209,7 +213,8 @@ func (p *Pager) bring(ctx context.Context, pieces []piece, givesUp bool) error {
 		wg.Go(func() {
 			p.bringers.Add(1)
 			defer p.bringers.Add(-1)
-			w := &bringer{p: p, ctx: ctx, givesUp: givesUp, installs: installs, faults: p.stats.faults()}
+			w := worker
+			w.p, w.ctx, w.installs, w.faults = p, ctx, installs, p.stats.faults()
 			installs <- struct{}{}
 			defer func() { <-installs }()
 			for ctx.Err() == nil {
@@ -252,6 +257,7 @@ type bringer struct {
 	p       *Pager
 	ctx     context.Context
 	givesUp bool // poisons what cannot be had
+	warms   bool // reads, and installs nothing
 
 	installs chan struct{} // who works, and does not wait for a source, has put one in
 	buf      []byte
@@ -297,6 +303,10 @@ func (w *bringer) run(s segment, page, end int) (next int, err error) {
 	b := s.b
 	zeros, until := b.isZeros(page, end)
 	switch {
+	case w.warms && !zeros && !b.inPlace:
+		return until, w.warm(s, page, until)
+	case w.warms:
+		return until, nil // it is in memory
 	case zeros:
 		return w.install(s, page, until, opZero, nil)
 	case b.inPlace:
@@ -323,7 +333,7 @@ var errUnreadable = errors.New("pager: the memory that the source lent cannot be
 func (w *bringer) install(s segment, page, end int, o operation, data []byte) (next int, err error) {
 	p, b := w.p, s.b
 	next = page
-	err = p.repeat(func() (outcome, error) {
+	err = p.repeat(w.ctx, func() (outcome, error) {
 		for next < end {
 			at := p.space.find(s.addrOf(next))
 			if at == nil || at.b != b || at.pageOf(s.addrOf(next)) != next || b.states.get(next) != Untouched {
@@ -380,34 +390,61 @@ func (w *bringer) read(s segment, page, end int) (next int, err error) {
 			return end, nil
 		}
 	}
-	if n := int(f.r.Len); len(w.buf) < n {
-		w.buf = make([]byte, n)
-	}
-	data := w.buf[:f.r.Len]
+	data := w.buffer(int(f.r.Len))
 	for tries := 1; ; tries++ {
-		if w.wait(func() { err = p.read(b.content, data, b.offset(page)) }); err == nil {
-			p.land(f, data)
-			return end, nil
+		if w.wait(func() { err = p.read(w.ctx, b.content, data, b.offset(page)) }); err == nil {
+			return end, w.land(f, s, data)
 		}
 		p.stats.failures.Add(1)
 		if end-page > 1 || tries >= p.cfg.Retry.Times || w.ctx.Err() != nil {
 			break
 		}
-		w.wait(func() { p.pause(p.cfg.Retry.backoff(tries)) })
+		w.wait(func() { pause(w.ctx, p.cfg.Retry.backoff(tries)) })
 	}
 	if end-page == 1 && w.givesUp && w.ctx.Err() == nil {
 		p.fail(f, err)
 		return end, err
 	}
-	// Who has joined faults again, and tells which page it wants.
-	p.order.beginInstall()
-	p.wake(f.r)
-	p.fetches.end(f)
-	p.order.endInstall()
+	w.end(f)
 	if end-page == 1 || w.ctx.Err() != nil {
 		return end, err
 	}
 	return w.halves(s, page, end)
+}
+
+// warm reads pages and forgets them: they are in a cache of the source's then.
+func (w *bringer) warm(s segment, page, end int) (err error) {
+	b := s.b
+	w.wait(func() { err = w.p.read(w.ctx, b.content, w.buffer((end-page)*int(b.pageSize)), b.offset(page)) })
+	return err
+}
+
+func (w *bringer) buffer(n int) []byte {
+	if len(w.buf) < n {
+		w.buf = make([]byte, n)
+	}
+	return w.buf[:n]
+}
+
+// land installs what was read of s, in short parts while there are faults, and ends f.
+func (w *bringer) land(f *fetch, s segment, data []byte) (err error) {
+	defer w.end(f)
+	size := int(f.b.pageSize)
+	end := f.page + f.pages()
+	for page := f.page; page < end && err == nil && w.ctx.Err() == nil; {
+		to := min(end, page+max(int(w.size(pieceSize))/size, 1))
+		page, err = w.install(s, page, to, opCopy, data[(page-f.page)*size:(to-f.page)*size])
+	}
+	return err
+}
+
+// end ends a fetch. Who has joined it and still misses a page faults again, and tells
+// which one it wants.
+func (w *bringer) end(f *fetch) {
+	w.p.order.beginInstall()
+	defer w.p.order.endInstall()
+	w.p.wake(f.r)
+	w.p.fetches.end(f)
 }
 
 // halves reads pages in two parts, to find which of them cannot be had.

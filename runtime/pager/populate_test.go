@@ -3,12 +3,15 @@ package pager
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"golang.org/x/sys/unix"
 )
 
 func TestPopulateBringsEverythingIn(t *testing.T) {
@@ -55,6 +58,153 @@ func TestPopulateLeavesWhatCannotBeHad(t *testing.T) {
 		t.Errorf("the progress is %+v", got)
 	}
 	s.want(offsets(6*size)+" sigbus "+offsets(8*size), "read 6 3")
+}
+
+// Memory may be short: nobody has asked for the pages, and none is given up.
+func TestPopulateLeavesWhatCannotBeInstalled(t *testing.T) {
+	for _, lends := range []bool{true, false} {
+		t.Run(fmt.Sprintf("lent %v", lends), func(t *testing.T) {
+			s := startServed(t, "anonymous", 8, allEvents, missing)
+			var short atomic.Bool
+			short.Store(true)
+			s.hooks.refuse = func(o operation, r userfaultfd.Range) error {
+				if short.Load() {
+					return &userfaultfd.Error{Op: "UFFDIO_COPY", Range: r, Err: unix.ENOMEM}
+				}
+				return nil
+			}
+			cfg := Config{Regions: s.region(pattern{}), Retry: Retry{Backoff: time.Millisecond}}
+			if lends {
+				cfg.Regions = s.region(newLending(int(s.memory.Range.Len)))
+			}
+			p := s.serve(cfg)
+			if err := p.Populate(t.Context()); !errors.Is(err, unix.ENOMEM) {
+				t.Errorf("Populate: %v, want ENOMEM", err)
+			}
+			if got := p.Pages(); len(got) != 1 || got[0].State != Untouched {
+				t.Errorf("the pages are %+v", got)
+			}
+			short.Store(false)
+			if err := p.Populate(t.Context()); err != nil {
+				t.Error(err)
+			}
+			s.want(offsets(0), "read 0 1")
+			s.want(offsets(7*s.memory.PageSize), "read 7 1")
+		})
+	}
+}
+
+// contextSource is read until the context is done.
+type contextSource struct {
+	pattern
+	reading chan struct{}
+}
+
+func (c contextSource) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
+	c.reading <- struct{}{}
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+func TestPopulatingEndsWithItsContext(t *testing.T) {
+	reading := make(chan struct{}, 64)
+	sad := sourceFunc(func([]byte, int64) (int, error) {
+		reading <- struct{}{}
+		return 0, errors.New("the disk is sad")
+	})
+	for _, test := range []struct {
+		name   string
+		source io.ReaderAt
+	}{
+		{"in a read", contextSource{reading: reading}},
+		{"between two reads", &sad},
+	} {
+		for name, populate := range map[string]func(*Pager, context.Context) error{
+			"Populate": (*Pager).Populate,
+			"Detach":   (*Pager).Detach,
+			"Replay": func(p *Pager, ctx context.Context) error {
+				_, err := p.Replay(ctx, Replay{Source: p.cfg.Regions[0].Source, Trace: &Trace{Extents: []Extent{{0, 1, 0, 1}}}})
+				return err
+			},
+		} {
+			t.Run(name+" "+test.name, func(t *testing.T) {
+				s := startServed(t, "anonymous", 1, allEvents, missing)
+				p := s.serve(Config{Regions: s.region(test.source), Retry: Retry{Backoff: time.Hour}})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				populated := make(chan error, 1)
+				go func() { populated <- populate(p, ctx) }()
+				<-reading
+				cancel()
+				select {
+				case err := <-populated:
+					if !errors.Is(err, context.Canceled) {
+						t.Error(err)
+					}
+				case <-time.After(deadline):
+					t.Error("it does not return")
+				}
+				if p.isStopping() {
+					t.Error("the pager has ended")
+				}
+			})
+		}
+	}
+}
+
+// While an event waits to be read nothing can be installed, and nobody reads it before
+// Serve does.
+func TestPopulatingBeforeServeEndsWithItsContext(t *testing.T) {
+	s := startServed(t, "anonymous", 4, allEvents, missing)
+	p, err := New(s.file, Config{NoPoison: LeaveWaiting, Regions: s.region(pattern{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	s.begin("discard 0 1")
+	uffdtest.Eventually(t, "the event", p.owesEvents)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	populated := make(chan error, 1)
+	go func() { populated <- p.Populate(ctx) }()
+	select {
+	case err := <-populated:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	case <-time.After(deadline):
+		t.Fatal("it does not return")
+	}
+}
+
+// What was read is installed in short parts too while there are faults, each of which
+// waits for one of them.
+func TestWhatWasReadIsInstalledInShortParts(t *testing.T) {
+	const pages = 1024
+	s := startServed(t, "anonymous", pages, allEvents, missing)
+	size := s.memory.PageSize
+	var longest atomic.Uint64
+	first := userfaultfd.Range{Start: s.memory.Range.Start, Len: pieceSize}
+	s.hooks.decided = func(r userfaultfd.Range) {
+		if first.Contains(r.Start) {
+			longest.Store(max(longest.Load(), r.Len))
+		}
+	}
+	faulted := false
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		if len(p) > size && !faulted {
+			faulted = true
+			s.want(offsets((pages-1)*size), "read %d 1", pages-1)
+		}
+		return pattern{}.ReadAt(p, off)
+	})
+	p := s.serve(Config{Regions: s.region(source), Workers: 1})
+	if err := p.Populate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := longest.Load(); n > politeSize {
+		t.Errorf("%d bytes were installed at once, want %d at most", n, politeSize)
+	}
 }
 
 func TestDetachLeavesAProcessThatNeedsNoPager(t *testing.T) {

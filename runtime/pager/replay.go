@@ -11,7 +11,7 @@ import (
 // A Replay says how to bring in what a trace tells.
 type Replay struct {
 	Trace  *Trace
-	Source io.ReaderAt // of the regions that it is about
+	Source io.ReaderAt // of the regions that it is about: the same value, which can be compared
 	Digest []byte      // of the source's content now; a trace of another is refused
 
 	// WarmOnly reads the source and installs nothing: what is read is then in
@@ -49,16 +49,21 @@ func (p *Pager) Replay(ctx context.Context, r Replay) (worth func() Replayed, er
 	if !bytes.Equal(r.Trace.Digest, r.Digest) {
 		return func() Replayed { return Replayed{} }, errOtherContent
 	}
+	if !slices.ContainsFunc(p.cfg.Regions, func(of Region) bool { return sameSource(of.Source, r.Source) }) {
+		return func() Replayed { return Replayed{} }, errNoSuchSource
+	}
 	p.beginPopulating()
 	w := &replaying{p: p, sample: r.Sample}
 	pieces := w.plan(r)
 	if r.WarmOnly {
-		return w.worth, p.warm(ctx, pieces)
+		return w.worth, p.bring(ctx, pieces, bringer{warms: true})
 	}
-	err = p.bring(ctx, pieces, false)
+	err = p.bring(ctx, pieces, bringer{})
 	w.finish()
 	return w.worth, err
 }
+
+var errNoSuchSource = errors.New("pager: Replay.Source is no region's source: it is the same value, and can be compared")
 
 // replaying is one replay: which pages it is about, and what became of them.
 type replaying struct {
@@ -186,32 +191,6 @@ func (w *replaying) worth() Replayed {
 		r.Waste = r.Early - r.Hits
 	}
 	return r
-}
-
-// warm reads pieces and forgets them.
-func (p *Pager) warm(ctx context.Context, pieces []piece) error {
-	p.background.RLock()
-	defer p.background.RUnlock()
-	if p.over {
-		return p.whyStopped()
-	}
-	buf := make([]byte, pieceSize)
-	for _, x := range pieces {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if p.isStopping() {
-			return p.whyStopped()
-		}
-		b := x.seg.b
-		from, to := x.seg.pages()
-		for off, end := b.offset(from), b.offset(to); b.content != nil && off < end; off += int64(len(buf)) {
-			if err := p.read(b.content, buf[:min(int64(len(buf)), end-off)], off); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // ask notes that a page was asked for: for the recorder, and for replays.

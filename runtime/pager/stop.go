@@ -209,7 +209,7 @@ func (p *Pager) unregister() {
 // another process may have too (CLONE_VM).
 func (p *Pager) awaitEnd() {
 	for wait := time.Millisecond; p.lives() && !p.isStopping(); wait = min(2*wait, probeEvery) {
-		p.pause(wait)
+		pause(p.sources, wait)
 	}
 	p.stop(errEnded)
 }

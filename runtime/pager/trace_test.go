@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
@@ -320,8 +321,48 @@ func TestTracesThatAreWrongAreNotWritten(t *testing.T) {
 	}
 }
 
-func TestReplayOfNoTrace(t *testing.T) {
-	if _, err := new(Pager).Replay(t.Context(), Replay{}); err == nil {
-		t.Error("no error")
+func TestReplayOfNothing(t *testing.T) {
+	p := &Pager{cfg: Config{Regions: []Region{{Source: pattern{}}, {Source: sourceFunc(nil)}}}}
+	for name, r := range map[string]Replay{
+		"no trace":                         {},
+		"no source":                        {Trace: new(Trace)},
+		"a source of no region":            {Trace: new(Trace), Source: bytes.NewReader(nil)},
+		"a source that cannot be compared": {Trace: new(Trace), Source: sourceFunc(nil)},
+	} {
+		if _, err := p.Replay(t.Context(), r); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// What cannot be read is told, and all else is warmed; nobody's memory is touched.
+func TestWarmingBringsContentIntoACache(t *testing.T) {
+	const pages, chunk = 64, 64 << 10
+	s := startServed(t, "anonymous", pages, allEvents, missing)
+	size := int64(s.memory.PageSize)
+	sad := errors.New("the disk is sad")
+	var reads atomic.Int32
+	cached, err := NewCache(1<<30).Source(sourceFunc(func(p []byte, off int64) (int, error) {
+		if reads.Add(1); off == 0 {
+			return 0, sad
+		}
+		return pattern{}.ReadAt(p, off)
+	}), "content", chunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.serve(Config{Regions: s.region(cached)})
+	trace := &Trace{Runs: 1, Extents: []Extent{{0, size, 0, 1}, {2 * chunk, 2 * chunk, 1, 1}}}
+	if _, err := p.Replay(t.Context(), Replay{Trace: trace, Source: cached, WarmOnly: true}); !errors.Is(err, sad) {
+		t.Errorf("Replay: %v, want %v", err, sad)
+	}
+	if got := p.Pages(); len(got) != 1 || got[0].State != Untouched {
+		t.Errorf("the pages are %+v", got)
+	}
+	before := reads.Load()
+	page := int(3 * chunk / size)
+	s.want(offsets(page*int(size)), "read %d 1", page)
+	if n := reads.Load(); n != before || n > 3 {
+		t.Errorf("%d reads, and before the fault %d; want 3, or fewer, both times", n, before)
 	}
 }

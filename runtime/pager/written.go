@@ -80,7 +80,7 @@ func (p *Pager) writtenByFaults(reset bool, yield func(userfaultfd.Range, error)
 	for at := uint64(0); ; {
 		r, next, err := p.nextWritten(at, reset)
 		if cause(err) == unix.EAGAIN && p.serving.Load() && !p.isStopping() {
-			p.pause(50 * time.Microsecond) // until Serve has read an event
+			pause(p.sources, 50*time.Microsecond) // until Serve has read an event
 			continue
 		}
 		if err != nil {
