@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,6 +91,85 @@ func TestASourceThatFailsForAWhileIsAskedAgain(t *testing.T) {
 	p := s.serve(Config{Regions: s.region(source)})
 	s.want("0", "read 0 1")
 	wantStats(t, p, func(got Stats) bool { return reads.Load() == 3 && got.Failures == 2 && got.Poisoned == 0 })
+}
+
+// A page that fails may be tried for minutes, and others have to be served meanwhile.
+func TestASourceThatFailsLeavesItsWorkerToOthers(t *testing.T) {
+	needPoison(t)
+	s := startServed(t, "anonymous", 2, allEvents, missing)
+	size := s.memory.PageSize
+	failed, now := make(chan struct{}, 8), make(chan struct{})
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		if off == 0 {
+			failed <- struct{}{}
+			return 0, errors.New("the disk is sad")
+		}
+		close(now)
+		return pattern{}.ReadAt(p, off)
+	})
+	p, stop := s.serveUntil(Config{Regions: s.region(source), Workers: 1, Retry: Retry{Backoff: time.Hour}})
+	read := s.begin("read 0 1")
+	<-failed
+	s.want(offsets(size), "read 1 1")
+	<-now
+	if got := p.Pages()[0].State; got != Untouched {
+		t.Errorf("the page that fails is %v", got)
+	}
+	// It is owed when the pager stops, and an hour is not waited for.
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("Serve: %v", err)
+	}
+	if got := s.result(read, "read"); got != "sigbus" {
+		t.Errorf("the page holds %s", got)
+	}
+}
+
+// mapped is a source of mapped memory, which it copies, and lends.
+type mapped struct {
+	bytes []byte
+	first *atomic.Uint32 // its sum, which a lender looks at
+}
+
+func (m mapped) ReadAt(p []byte, off int64) (int, error) { return copy(p, m.bytes[off:]), nil }
+
+// A mappedLender looks at what it lends.
+type mappedLender struct{ mapped }
+
+func (m mappedLender) Lend(off int64, n int) []byte {
+	b := m.bytes[off:min(off+int64(n), int64(len(m.bytes)))]
+	m.first.Store(uint32(b[0]))
+	return b
+}
+
+// Who reads memory that a file is mapped to gets SIGBUS where the file ends, or the disk
+// fails, and that ends a program which has no other handler.
+func TestASourceWhoseMemoryCannotBeRead(t *testing.T) {
+	needPoison(t)
+	for name, of := range map[string]func(mapped) io.ReaderAt{
+		"which is read": func(m mapped) io.ReaderAt { return m },
+		"which is lent": func(m mapped) io.ReaderAt { return mappedLender{m} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := tempFile(t, 4)
+			size := os.Getpagesize()
+			b, err := unix.Mmap(int(f.Fd()), 0, 4*size, unix.PROT_READ, unix.MAP_SHARED)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { unix.Munmap(b) })
+			s := startServed(t, "anonymous", 4, allEvents, missing)
+			p := s.serve(Config{Regions: s.region(of(mapped{b, new(atomic.Uint32)})), Retry: Retry{Backoff: time.Microsecond}})
+			s.want("0", "read 0 1")
+			if err := f.Truncate(int64(2 * size)); err != nil {
+				t.Fatal(err)
+			}
+			s.want("sigbus", "read 2 1")
+			if err := p.Populate(t.Context()); err == nil {
+				t.Error("Populate says nothing of what cannot be read")
+			}
+			s.want(offsets(0, size)+" sigbus sigbus", "read 0 4")
+		})
+	}
 }
 
 // What was lent cannot be read: it is read instead, and that fails too.

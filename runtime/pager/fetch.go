@@ -21,6 +21,7 @@ type fetch struct {
 	page  int // the first, in b
 	want  int // the page that was asked for, in b
 	asked time.Time
+	tries int // reads that failed
 }
 
 func (f *fetch) pages() int { return int(f.r.Len / f.b.pageSize) }
@@ -173,6 +174,7 @@ func (q *fetches) close() {
 }
 
 func (p *Pager) worker() {
+	defer faultsPanic()()
 	var buf []byte
 	for f := p.fetches.next(); f != nil; f = p.fetches.next() {
 		if need := int(f.r.Len); len(buf) < need {
@@ -182,28 +184,35 @@ func (p *Pager) worker() {
 	}
 }
 
-// serveFetch reads, installs and ends a fetch.
+// serveFetch reads, installs and ends a fetch. One that fails is read again later, and
+// the worker is free for others until then.
 func (p *Pager) serveFetch(f *fetch, buf []byte) {
 	asked := f.asked // f is another's once it has landed
-	for tries := 1; ; tries++ {
-		data := buf[:f.r.Len]
-		err := p.read(p.sources, f.b.content, data, f.b.offset(f.page))
-		if err == nil {
-			p.stats.ahead.Add(f.r.Len - f.b.pageSize)
-			p.land(f, data)
-			p.clock.add(time.Since(asked))
-			return
-		}
-		p.stats.failures.Add(1)
-		if p.isStopping() || tries >= p.cfg.Retry.Times {
-			p.fail(f, err)
-			p.clock.add(time.Since(asked))
-			return
-		}
-		// The fault may lie with another page than the one that is wanted.
-		p.narrow(f)
-		pause(p.sources, p.cfg.Retry.backoff(tries))
+	data := buf[:f.r.Len]
+	err := p.read(p.sources, f.b.content, data, f.b.offset(f.page))
+	if err == nil {
+		p.stats.ahead.Add(f.r.Len - f.b.pageSize)
+		p.land(f, data)
+		p.clock.add(time.Since(asked))
+		return
 	}
+	p.stats.failures.Add(1)
+	if f.tries++; p.isStopping() || f.tries >= p.cfg.Retry.Times {
+		p.fail(f, err)
+		p.clock.add(time.Since(asked))
+		return
+	}
+	// The fault may lie with another page than the one that is wanted.
+	p.narrow(f)
+	p.work.Go(func() {
+		pause(p.sources, p.cfg.Retry.backoff(f.tries))
+		q := &p.fetches
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if !q.closed {
+			p.enqueue(f)
+		}
+	})
 }
 
 // lend returns memory with the content of off, and at most n bytes more, in
@@ -215,6 +224,14 @@ func (p *Pager) lend(c *content, off int64, n, pageSize int) (lent []byte) {
 	defer p.panicked(func(error) { lent = nil })
 	b := c.lender.Lend(off, n)
 	return b[:min(len(b), n)&^(pageSize-1)]
+}
+
+// faultsPanic has memory that cannot be read panic in this goroutine until what it
+// returns is called: a source may have mapped a file that is cut short, or whose disk
+// fails, and else that would end the program.
+func faultsPanic() (undo func()) {
+	before := debug.SetPanicOnFault(true)
+	return func() { debug.SetPanicOnFault(before) }
 }
 
 // panicked is deferred where a source is called.

@@ -213,6 +213,7 @@ func (p *Pager) bring(ctx context.Context, pieces []piece, worker bringer) error
 		wg.Go(func() {
 			p.bringers.Add(1)
 			defer p.bringers.Add(-1)
+			defer faultsPanic()()
 			w := worker
 			w.p, w.ctx, w.installs, w.faults = p, ctx, installs, p.stats.faults()
 			installs <- struct{}{}

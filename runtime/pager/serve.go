@@ -106,6 +106,7 @@ func (p *Pager) serve() error {
 	}
 	p.checkThrottling()
 	p.wakeAll()
+	defer faultsPanic()() // of sources that lend
 	p.loop()
 	return p.finish(*p.stopping.Load())
 }
