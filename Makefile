@@ -66,7 +66,7 @@ sweep: ## every kernel header of four releases through the generator, compared w
 	@$(GO) run ./verify/sweep -release 7.3,6.12,6.1,5.10 -results verify/SWEEP.md $(ARGS)
 
 bench: ## run every benchmark
-	$(GO) test -run '^$$' -bench . -benchmem work
+	$(GO) test -timeout 0 -run '^$$' -bench . -benchmem work # a timeout is a timer, which waits for faults are slower with
 
 fuzz: ## fuzz the readers of foreign bytes, half a minute each
 	@grep -rEo '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's,^(.*)/[^/]*:func (.*)$$,\1 \2,' | while read -r dir target; do \

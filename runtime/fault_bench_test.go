@@ -52,7 +52,7 @@ const faultPages = 256
 
 func benchmarkFault(b *testing.B, program string, touch, serve []string) {
 	ours, handler := startToucher(b, program, touch)
-	serveInGo(b, uffdtest.UnixConn(b, handler))
+	serveInGo(b, uffdtest.FileConn(b, handler))
 	theirs, handler := startToucher(b, program, touch)
 	uffdtest.Start(b, program, serve, handler)
 

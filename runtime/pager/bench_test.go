@@ -275,9 +275,9 @@ func startBench(b *testing.B, args []string, files ...*os.File) *exec.Cmd {
 // ask has each thread touch n pages.
 func (t *benchProcess) ask(b *testing.B, n int) [3]float64 { return t.askFor(b, "", n) }
 
-// askFor does so without allocating, as that would count as the pager's.
+// askFor does so without allocating, as that would count as the pager's, and without a
+// deadline, as uffdtest.Peer does.
 func (t *benchProcess) askFor(b *testing.B, what string, n int) [3]float64 {
-	t.driver.SetDeadline(time.Now().Add(time.Minute))
 	line := append(strconv.AppendInt(append(t.buf[:0], what...), int64(n), 10), '\n')
 	if _, err := t.driver.Write(line); err != nil {
 		b.Fatal(err)

@@ -29,7 +29,8 @@ type Config struct {
 
 	// Process is a pidfd of the served process, whose end ends the pager, and
 	// which [KillProcess] needs. It stays the caller's. Without one the pager
-	// asks the kernel once a second.
+	// asks the kernel once a second, and so has a timer, which makes waiting for
+	// faults a little slower.
 	Process *os.File
 
 	// Workers is how many reads of sources that do not lend may be under way

@@ -5,7 +5,8 @@
  *
  * opens a userfaultfd, sends it over socket 3 with "ADDRESS PAGES", and for
  * each line "N" on socket 4 touches N of its pages, one by one, answers with
- * "MEDIAN MEAN" of what a touch took, in nanoseconds, and discards them.
+ * "MEDIAN MEAN" of what a touch took, in nanoseconds, and discards them, for
+ * ten minutes at most.
  *
  *	faults serve CPU
  *
@@ -123,8 +124,6 @@ static void serve(void)
 	char *source = aligned_alloc(page_size, page_size);
 	struct uffd_msg msgs[BATCH];
 
-	/* A userfaultfd does not tell that its process is gone. */
-	alarm(600);
 	memset(source, 1, page_size);
 	for (;;) {
 		ssize_t n = read(fd, msgs, sizeof msgs);
@@ -161,6 +160,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
+	alarm(600); /* a userfaultfd does not tell that its process is gone */
 	page_size = sysconf(_SC_PAGESIZE);
 	CPU_ZERO(&cpu);
 	CPU_SET(atoi(argv[2]), &cpu);

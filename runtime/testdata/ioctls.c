@@ -157,6 +157,7 @@ int main(int argc, char **argv)
 
 	if (argc != 5)
 		return 2;
+	alarm(600);
 	while (o < end && strcmp(o->name, argv[1]))
 		o++;
 	if (o == end)

@@ -73,6 +73,7 @@ int main(int argc, char **argv)
 
 	if (argc != 4 || (file = open(argv[1], O_RDONLY)) < 0 || fstat(file, &st))
 		DIE("open");
+	alarm(600);
 	size = st.st_size;
 	chunk = atol(argv[2]);
 	unsigned long step = atol(argv[3]) * chunk;

@@ -102,6 +102,7 @@ int main(int argc, char **argv)
 
 	if (argc != 4)
 		return 2;
+	alarm(600);
 	page_size = sysconf(_SC_PAGESIZE);
 	pages = atol(argv[1]);
 	stride = atol(argv[2]);
