@@ -256,6 +256,9 @@ func newPager(f *userfaultfd.File, cfg Config) (*Pager, error) {
 		return nil, err
 	}
 	err := p.addRegions()
+	if err == nil {
+		err = p.checkPageSizes()
+	}
 	if err == nil && cfg.Process != nil {
 		if p.process, err = openProcess(cfg.Process); err == nil {
 			p.own(p.process)

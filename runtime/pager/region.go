@@ -18,7 +18,7 @@ type Region struct {
 
 	// PageSize is that of the mapping, in bytes; 0 is the system's. It is the
 	// huge page size for hugetlb memory, and the system's for all other,
-	// transparent huge pages among it.
+	// transparent huge pages among it. New fails if it is another.
 	PageSize int
 
 	// Source has the content, from Offset on, in bytes. Memory without a

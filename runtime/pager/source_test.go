@@ -13,6 +13,7 @@ import (
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
+	"github.com/zuffd/uffd/runtime/memory"
 	"golang.org/x/sys/unix"
 )
 
@@ -208,6 +209,47 @@ func TestRegionsThatAreWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if p, err := newPager(f, Config{Regions: regions, NoPoison: LeaveWaiting}); err == nil {
 				t.Errorf("New made %+v", p.space)
+			}
+		})
+	}
+}
+
+// Nothing could be installed, and nothing poisoned.
+func TestAPageSizeThatIsNotTheMemorys(t *testing.T) {
+	small, huge := os.Getpagesize(), memory.PageSize(memory.Hugetlb)
+	if huge == 0 {
+		t.Skip("hugetlb: no huge pages")
+	}
+	for _, test := range []struct {
+		kind  string
+		size  int
+		right bool
+	}{
+		{"anonymous", small, true}, {"anonymous", huge, false}, {"anonymous", 2 * small, false}, {"shmem", huge, false},
+		{"hugetlb", huge, true}, {"hugetlb", small, false}, {"hugetlb", 2 * huge, false}, {"hugetlb-shared", huge / 2, false},
+	} {
+		t.Run(fmt.Sprintf("%d for %s", test.size, test.kind), func(t *testing.T) {
+			pages := 4
+			if strings.HasPrefix(test.kind, "hugetlb") {
+				needHugePages(t, pages)
+			} else {
+				pages = 2 * huge / small
+			}
+			s := startServed(t, test.kind, pages, allEvents, missing)
+			regions := s.region(pattern{})
+			r := &regions[0].Range
+			start := (r.Start + uint64(test.size) - 1) &^ uint64(test.size-1)
+			*r = userfaultfd.Range{Start: start, Len: (r.End() - start) &^ uint64(test.size-1)}
+			regions[0].PageSize = test.size
+			p, err := New(s.file, Config{Regions: regions, NoPoison: LeaveWaiting})
+			if err == nil {
+				p.Close()
+			}
+			switch {
+			case !test.right && (err == nil || !strings.Contains(err.Error(), "PageSize")):
+				t.Errorf("New: %v", err)
+			case test.right && err != nil:
+				t.Errorf("New: %v", err)
 			}
 		})
 	}
