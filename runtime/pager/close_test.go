@@ -84,3 +84,21 @@ func TestClosingEndsWhoPopulates(t *testing.T) {
 		t.Errorf("Populate: %v", err)
 	}
 }
+
+// Detach says that the process needs no pager any more, or fails.
+func TestClosingWhatDetaches(t *testing.T) {
+	s := startServed(t, "anonymous", 4, allEvents, missing)
+	p, err := New(s.file, Config{Regions: s.region(pattern{}), NoPoison: LeaveWaiting})
+	if err != nil {
+		t.Fatal(err)
+	}
+	detached := make(chan error, 1)
+	go func() { detached <- p.Detach(t.Context()) }()
+	uffdtest.Eventually(t, "the pager to stop", p.isStopping)
+	if err := p.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if err := <-detached; err == nil {
+		t.Error("Detach says nothing of memory that was not let go")
+	}
+}

@@ -28,7 +28,8 @@ func (p *Pager) Populate(ctx context.Context) error { return p.populate(ctx, fal
 // Detach brings everything in, poisons what cannot be had, lets the memory go and
 // ends Serve: the process needs no pager from then on. It returns the error of
 // ctx, and of a source, as [Pager.Populate] does. With the former the pager goes
-// on, unless it was letting the memory go already.
+// on, unless it was letting the memory go already. [ErrOwed] says that it could not
+// let it go.
 //
 // Children of the process have pagers of their own, which are not detached by
 // that.
@@ -41,6 +42,9 @@ func (p *Pager) Detach(ctx context.Context) error {
 	case <-p.ended:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if err == nil && p.kept != nil {
+		return ErrOwed
 	}
 	return err
 }

@@ -12,7 +12,7 @@ import (
 
 var errStopped = errors.New("pager: the pager has stopped")
 
-// ErrOwed is Serve's error where pages are owed that can neither be had nor
+// ErrOwed is Serve's error, and Detach's, where pages are owed that can neither be had nor
 // poisoned, and the process could not be killed: the userfaultfd is open, and
 // the caller's ([Pager.File]), since closing it would let the threads that wait
 // find zeros.
