@@ -37,9 +37,6 @@ func MapFile(file *os.File) (*MappedFile, error) {
 		return nil, err
 	}
 	info, err := f.file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("pager: %s is no regular file", file.Name())
-	}
 	m := &MappedFile{sparseFile: f}
 	if err == nil && info.Size() > 0 {
 		m.bytes, err = mapReadOnly(f.file, info.Size())
@@ -182,8 +179,13 @@ func (m *MemfdSource) InPlace() {}
 type sparseFile struct{ file *os.File }
 
 // openSparse opens file's file again: asking for holes moves the position, which
-// is shared by duplicates.
+// is shared by duplicates. To open another than a regular one may wait.
 func openSparse(file *os.File) (sparseFile, error) {
+	if info, err := file.Stat(); err != nil {
+		return sparseFile{}, fmt.Errorf("pager: %w", err)
+	} else if !info.Mode().IsRegular() {
+		return sparseFile{}, fmt.Errorf("pager: %s is no regular file", file.Name())
+	}
 	conn, err := file.SyscallConn()
 	if err != nil {
 		return sparseFile{}, fmt.Errorf("pager: %w", err)

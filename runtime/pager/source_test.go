@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,6 +113,37 @@ func TestAFileThatIsShorterThanItsRegion(t *testing.T) {
 		_, err := New(s.file, Config{Regions: s.region(tempFile(t, pages)), NoPoison: LeaveWaiting})
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("the file has %d bytes", pages*os.Getpagesize())) {
 			t.Errorf("New with a file of %d pages for 8: %v", pages, err)
+		}
+	}
+}
+
+// Whoever opens a named pipe waits for who writes to it.
+func TestAPipeIsNotMapped(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipe := os.NewFile(uintptr(fd), "pipe")
+	defer pipe.Close()
+	said := make(chan error, 2)
+	go func() {
+		_, err := MapFile(pipe)
+		said <- err
+		_, err = Memfd(pipe)
+		said <- err
+	}()
+	for range 2 {
+		select {
+		case err := <-said:
+			if err == nil {
+				t.Error("no error")
+			}
+		case <-time.After(deadline):
+			t.Fatal("it waits")
 		}
 	}
 }
