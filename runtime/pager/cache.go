@@ -115,13 +115,7 @@ func (s *CachedSource) Lend(off int64, n int) []byte {
 
 // NextData asks the source where it has data, if it knows.
 func (s *CachedSource) NextData(off int64) (start, end int64, err error) {
-	if x, ok := s.source.(Sparse); ok {
-		return x.NextData(off)
-	}
-	if off >= maxOffset {
-		return 0, 0, io.EOF
-	}
-	return off, maxOffset, nil
+	return nextData(s.source, off)
 }
 
 // chunk returns a chunk, which it reads unless somebody else does.

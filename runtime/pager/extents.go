@@ -37,6 +37,17 @@ func readExtents(s Sparse, limit int64) (extents, error) {
 	return all, nil
 }
 
+// nextData asks a source where it has data; one that does not know may have it everywhere.
+func nextData(source io.ReaderAt, off int64) (start, end int64, err error) {
+	if s, ok := source.(Sparse); ok {
+		return s.NextData(off)
+	}
+	if off == math.MaxInt64 {
+		return 0, 0, io.EOF
+	}
+	return off, math.MaxInt64, nil
+}
+
 // zeros reports whether off is in a hole, and where that or the data that off
 // is in ends, but not beyond end.
 func (e extents) zeros(off, end int64) (hole bool, until int64) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 )
@@ -272,6 +273,60 @@ func TestAWorkingSetIsASource(t *testing.T) {
 	if len(from) != 1 { // of the page of which the set has half
 		t.Errorf("the other source was asked for %v", from)
 	}
+}
+
+// What the file and the source can do is asked of their working set.
+func TestAWorkingSetLendsAndEndsAsItsSources(t *testing.T) {
+	const pages = 16
+	size := os.Getpagesize()
+	trace := &Trace{Digest: digest, Runs: 1, Extents: []Extent{{0, int64(size), 1, 1}, {int64(2 * size), int64(size), 0, 1}}}
+	var b bytes.Buffer
+	if err := WriteWorkingSet(&b, trace, pattern{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("lent", func(t *testing.T) {
+		f := tempFile(t, 8)
+		if err := f.Truncate(int64(pages * size)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := MapFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		w, err := OpenWorkingSet(&lending{b.Bytes()}, m, digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := w.ReadAt(make([]byte, size), int64(pages*size)); n != 0 || err != io.EOF {
+			t.Errorf("ReadAt the end: %d, %v", n, err)
+		}
+		s := startServed(t, "anonymous", pages, allEvents, missing)
+		p, stop := s.serveUntil(Config{Regions: s.region(w)})
+		defer stop()
+		s.want(offsets(0, size, 2*size, 3*size), "read 0 4")
+		s.want("zero zero", "read 8 2")
+		wantStats(t, p, func(got Stats) bool {
+			return got.Copied == uint64(4*size) && got.Zeroed == uint64(2*size) && got.Reads == 0
+		})
+	})
+	t.Run("ended by a context", func(t *testing.T) {
+		remote := contextSource{reading: make(chan struct{}, 8)}
+		w, err := OpenWorkingSet(bytes.NewReader(b.Bytes()), remote, digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := startServed(t, "anonymous", pages, allEvents, missing)
+		_, stop := s.serveUntil(Config{Regions: s.region(w), Retry: Retry{Times: 1}})
+		s.want(offsets(2*size), "read 2 1")
+		s.begin("read 1 1")
+		select {
+		case <-remote.reading:
+		case <-time.After(deadline):
+			t.Fatal("it was not asked with a context")
+		}
+		stop()
+	})
 }
 
 func TestTheExtentsBetween(t *testing.T) {

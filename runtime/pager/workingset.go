@@ -2,10 +2,12 @@ package pager
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sort"
 )
 
@@ -41,7 +43,9 @@ func WriteWorkingSet(w io.Writer, t *Trace, source io.ReaderAt) error {
 func packedFrom(head int) int { return (head + 4095) &^ 4095 }
 
 // A WorkingSet is a source: what its file has comes from there, and all else from
-// another source. [Pager.Replay] of its Trace reads the file from front to back.
+// another source. [Pager.Replay] of its Trace reads the file from front to back. What
+// both can do, and where the source has holes, it passes on: see [Lender],
+// [ContextReaderAt] and [Sparse].
 type WorkingSet struct {
 	trace  *Trace
 	file   io.ReaderAt
@@ -92,23 +96,58 @@ func unexpected(err error) error {
 func (w *WorkingSet) Trace() *Trace { return w.trace }
 
 // ReadAt reads from the file what it has, and all else from the source.
-func (w *WorkingSet) ReadAt(p []byte, off int64) (n int, err error) {
-	all := w.trace.Extents
+func (w *WorkingSet) ReadAt(p []byte, off int64) (int, error) {
+	return w.ReadAtContext(context.Background(), p, off)
+}
+
+// ReadAtContext is ReadAt that ends when ctx is done, if reads of the file and of the
+// source can be ended.
+func (w *WorkingSet) ReadAtContext(ctx context.Context, p []byte, off int64) (n int, err error) {
 	for n < len(p) {
-		at := off + int64(n)
-		i := sort.Search(len(all), func(i int) bool { return all[i].end() > at })
-		from, where, end := w.source, at, off+int64(len(p))
-		switch {
-		case i < len(all) && all[i].Offset <= at:
-			from, where, end = w.file, w.packed[i]+at-all[i].Offset, min(end, all[i].end())
-		case i < len(all):
-			end = min(end, all[i].Offset)
+		from, where, most, packed := w.at(off + int64(n))
+		part := p[n:]
+		part = part[:min(int64(len(part)), most)]
+		var m int
+		if c, ok := from.(ContextReaderAt); ok {
+			m, err = c.ReadAtContext(ctx, part, where)
+		} else {
+			m, err = from.ReadAt(part, where)
 		}
-		m, err := from.ReadAt(p[n:end-off], where)
 		n += m
-		if at+int64(m) < end {
-			return n, unexpected(err)
+		if m < len(part) {
+			if err == nil || packed {
+				err = unexpected(err)
+			}
+			return n, err
 		}
 	}
 	return n, nil
+}
+
+// Lend lends what the file, or the source, does.
+func (w *WorkingSet) Lend(off int64, n int) []byte {
+	from, where, most, _ := w.at(off)
+	if l, ok := from.(Lender); ok {
+		return l.Lend(where, int(min(int64(n), most)))
+	}
+	return nil
+}
+
+// NextData asks the source where it has data, if it knows.
+func (w *WorkingSet) NextData(off int64) (start, end int64, err error) {
+	return nextData(w.source, off)
+}
+
+// at returns where the content of off is, for how many bytes, and whether that is the
+// file.
+func (w *WorkingSet) at(off int64) (from io.ReaderAt, where, most int64, packed bool) {
+	all := w.trace.Extents
+	i := sort.Search(len(all), func(i int) bool { return all[i].end() > off })
+	switch {
+	case i < len(all) && all[i].Offset <= off:
+		return w.file, w.packed[i] + off - all[i].Offset, all[i].end() - off, true
+	case i < len(all):
+		return w.source, off, all[i].Offset - off, false
+	}
+	return w.source, off, math.MaxInt64, false
 }
