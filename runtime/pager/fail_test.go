@@ -226,6 +226,24 @@ func TestAnEmptyPoolOfHugePages(t *testing.T) {
 	}
 }
 
+// The kernel says that the pages are there, and only poisoning them finds out.
+func TestDetachTellsOfAnEmptyPoolOfHugePages(t *testing.T) {
+	needPoison(t)
+	needHugePages(t, 4)
+	s := startServed(t, "hugetlb", 2, allEvents, missing)
+	s.hooks.refuse = func(o operation, r userfaultfd.Range) error {
+		if o == opCopy && r.Start != s.memory.Range.Start {
+			return &userfaultfd.Error{Op: "UFFDIO_COPY", Range: r, Err: unix.EEXIST}
+		}
+		return nil
+	}
+	p := s.serve(Config{Regions: s.region(pattern{})})
+	if err := p.Detach(t.Context()); err == nil {
+		t.Error("Detach says nothing of the page that it has poisoned")
+	}
+	s.want("0 sigbus", "read 0 2")
+}
+
 // A pager was there before that told nobody: EEXIST is the truth then.
 func TestHugePagesThatAreThere(t *testing.T) {
 	for _, lends := range []bool{true, false} {

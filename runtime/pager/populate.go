@@ -27,13 +27,14 @@ func (p *Pager) Populate(ctx context.Context) error { return p.populate(ctx, fal
 
 // Detach brings everything in, poisons what cannot be had, lets the memory go and
 // ends Serve: the process needs no pager from then on. It returns the error of
-// ctx, and of a source, as [Pager.Populate] does. With the former the pager goes
-// on, unless it was letting the memory go already. [ErrOwed] says that it could not
-// let it go.
+// ctx, and of a source, as [Pager.Populate] does, and one if anything was poisoned.
+// With the former the pager goes on, unless it was letting the memory go already.
+// [ErrOwed] says that it could not let it go.
 //
 // Children of the process have pagers of their own, which are not detached by
 // that.
 func (p *Pager) Detach(ctx context.Context) error {
+	poisoned := p.stats.done[opPoison].Load()
 	err := p.populate(ctx, true)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -44,7 +45,10 @@ func (p *Pager) Detach(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if err == nil && p.kept != nil {
-		return ErrOwed
+		err = ErrOwed
+	}
+	if n := p.stats.done[opPoison].Load() - poisoned; err == nil && n > 0 {
+		err = fmt.Errorf("pager: %d bytes could not be had, and are poisoned", n)
 	}
 	return err
 }
