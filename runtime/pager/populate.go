@@ -12,6 +12,7 @@ import (
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"golang.org/x/sys/unix"
 )
 
 // Populate brings in every page that is untouched, in the source's order, while
@@ -300,6 +301,9 @@ func (w *bringer) bring(x piece) error {
 		next, err := w.run(x.seg, page, end)
 		if err != nil && first == nil {
 			first = err
+		}
+		if errors.Is(err, unix.ENOMEM) {
+			break // there is none for what follows either, and the kernel searches long
 		}
 		page = max(next, page+1)
 	}

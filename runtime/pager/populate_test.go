@@ -67,8 +67,10 @@ func TestPopulateLeavesWhatCannotBeInstalled(t *testing.T) {
 			s := startServed(t, "anonymous", 8, allEvents, missing)
 			var short atomic.Bool
 			short.Store(true)
+			var refused atomic.Int32
 			s.hooks.refuse = func(o operation, r userfaultfd.Range) error {
 				if short.Load() {
+					refused.Add(1)
 					return &userfaultfd.Error{Op: "UFFDIO_COPY", Range: r, Err: unix.ENOMEM}
 				}
 				return nil
@@ -83,6 +85,9 @@ func TestPopulateLeavesWhatCannotBeInstalled(t *testing.T) {
 			}
 			if got := p.Pages(); len(got) != 1 || got[0].State != Untouched {
 				t.Errorf("the pages are %+v", got)
+			}
+			if n := refused.Load(); n > 2 {
+				t.Errorf("%d installs were tried of one piece, want one each time that it is gone through", n)
 			}
 			short.Store(false)
 			if err := p.Populate(t.Context()); err != nil {
