@@ -19,8 +19,9 @@ import (
 //
 // Errors: unix.EAGAIN (the address space is changing: read the pending events
 // and try again), unix.EINVAL (alignment, length), unix.ENOENT (not registered
-// in this mode), unix.ENOMEM, unix.ESRCH (the process is gone). Since Linux
-// 5.7. See UFFDIO_WRITEPROTECT(2const).
+// in this mode; with older kernels, 6.1 among them, r in several mappings too),
+// unix.ENOMEM, unix.ESRCH (the process is gone). Since Linux 5.7. See
+// UFFDIO_WRITEPROTECT(2const).
 func (f *File) WriteProtect(r Range) error {
 	return f.writeProtect(r, uffd.UFFDIO_WRITEPROTECT_MODE_WP)
 }

@@ -121,13 +121,32 @@ func (p *Pager) nextWritten(at uint64, reset bool) (r userfaultfd.Range, next ui
 			return r, r.End(), nil
 		}
 		s.b.written.set(page, end, false)
-		if err := p.file.WriteProtect(r); err != nil {
+		if err := p.writeProtect(r, s.b.pageSize); err != nil {
 			s.b.written.set(page, end, true)
 			return r, 0, err
 		}
 		return r, r.End(), nil
 	}
 	return userfaultfd.Range{}, 0, nil
+}
+
+// writeProtect protects memory that may be in several mappings. Older kernels (seen with
+// Linux 5.10 and 6.1) want one at a time, and say ENOENT; any mprotect(2) may have split
+// what was one.
+func (p *Pager) writeProtect(r userfaultfd.Range, pageSize uint64) error {
+	for n := r.Len; r.Len > 0; {
+		n = min(n, r.Len)
+		err := p.file.WriteProtect(userfaultfd.Range{Start: r.Start, Len: n})
+		switch {
+		case err == nil:
+			r.Start, r.Len, n = r.Start+n, r.Len-n, 2*n
+		case cause(err) == unix.ENOENT && n > pageSize:
+			n = pageSize
+		default:
+			return err
+		}
+	}
+	return nil
 }
 
 // A bitmap has a bit for each page; a nil one has none set.

@@ -69,6 +69,27 @@ func TestWrittenPagesAreTold(t *testing.T) {
 	}
 }
 
+// Older kernels protect one mapping at a time, and say of several what they say of none.
+func TestWrittenPagesOfSeveralMappings(t *testing.T) {
+	s := startServed(t, "anonymous", 8, allEvents|userfaultfd.FeaturePagefaultFlagWP, missing|userfaultfd.RegisterWP)
+	p := s.serve(Config{Regions: s.region(pattern{}), TrackWrites: true})
+	for page := range 6 {
+		s.want("ok", "write %d 1", page)
+	}
+	s.want("ok", "protect 2 1")
+	want := userfaultfd.Range{Start: s.memory.Range.Start, Len: 6 * uint64(s.memory.PageSize)}
+	for _, n := range []int{1, 0} {
+		for r, err := range p.Written(nil, true) {
+			if n--; err != nil || r != want {
+				t.Errorf("written is %v, %v; want %v", r, err, want)
+			}
+		}
+		if n != 0 {
+			t.Errorf("%d ranges too few", n)
+		}
+	}
+}
+
 // While an event waits to be read, the kernel protects nothing.
 func TestWrittenWhileTheProcessDiscards(t *testing.T) {
 	s := startServed(t, "anonymous", 4, allEvents|userfaultfd.FeaturePagefaultFlagWP, missing|userfaultfd.RegisterWP)
