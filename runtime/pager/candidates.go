@@ -1,7 +1,6 @@
 package pager
 
 import (
-	"math/bits"
 	"slices"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
@@ -9,36 +8,35 @@ import (
 
 // A candidate is what a child has if it has a set of the changes.
 type candidate struct {
-	set       int
+	has       []bool // these of the part's changes
 	inherited space
 	now       space // with the child's own changes
 }
 
-// having returns the candidate that has some of the changes. What shows that a move was
-// a shorter one it has if it has the move, whenever it was read.
-func (x *inheritedPart) having(h *inheritance, local space, shown map[int]int, has func(k int) bool) candidate {
-	c := candidate{inherited: local.layout()}
+// inOrder returns the candidate that has what was read before the FORK, and what shows that
+// a move of that was a shorter one, whenever it was read.
+func (x *inheritedPart) inOrder(h *inheritance, local space) candidate {
+	c, shown := candidate{inherited: local.layout()}, h.shorter(x.changes)
 	for k, i := range x.changes {
 		of, ok := shown[k]
 		if !ok {
 			of = k
 		}
-		if has(of) {
+		if x.changes[of] < h.read {
 			c.inherited.redone = 0
 			h.changes[i].apply(&c.inherited)
 		}
 	}
 	c.now = c.inherited.layout()
-	for _, i := range x.own {
-		c.now.redone = 0
-		h.own[i].apply(&c.now)
-	}
+	x.applyOwn(h, &c.now)
 	return c
 }
 
-// inOrder returns the candidate that has what was read before the FORK.
-func (x *inheritedPart) inOrder(h *inheritance, local space) candidate {
-	return x.having(h, local, h.shorter(x.changes), func(k int) bool { return x.changes[k] < h.read })
+func (x *inheritedPart) applyOwn(h *inheritance, s *space) {
+	for _, i := range x.own {
+		s.redone = 0
+		h.own[i].apply(s)
+	}
 }
 
 // natural returns the candidate that has what was read before the FORK, and nothing
@@ -106,117 +104,234 @@ func (x *inheritedPart) isUnmapped(h *inheritance, r userfaultfd.Range) bool {
 		slices.ContainsFunc(x.own, func(i int) bool { return in(h.own[i]) })
 }
 
-// mayBeOther reports whether what is registered in r may be memory of which nobody has
-// heard: the process has registered it after something was unmapped there, or it was
-// unmapped or moved itself. It is not, if the child lacks a move to there, before which
-// such memory would have gone, and nothing is told that it has.
-func (x *inheritedPart) mayBeOther(h *inheritance, set int, of []dependence, r userfaultfd.Range) bool {
-	comes, goes := false, false
-	for k, i := range x.changes {
-		if c := h.changes[i]; set>>k&1 == 0 {
-			goes = goes || overlap(c.r, r)
-			comes = comes || c.kind == userfaultfd.EventRemap && overlap(userfaultfd.Range{Start: c.to, Len: max(c.r.Len, 1)}, r)
-		}
-	}
-	if comes && !goes {
+// canBe reports whether a candidate, of which s is what it has, may have memory registered
+// in r, or not.
+func (x *inheritedPart) canBe(h *inheritance, c *candidate, s *space, r userfaultfd.Range, there bool) bool {
+	seg := s.find(r.Start)
+	switch {
+	case s.isStrange(r.Start):
+		return true
+	case seg != nil && seg.b.isLeft() && h.ordered:
+		return true // the UNMAP of its move may not have been read
+	case seg == nil && there && !x.mayBeOther(h, c.has, r), seg != nil && !there:
 		return false
 	}
-	for k, i := range x.changes {
-		has := set>>k&1 != 0
-		if c := h.changes[i]; c.kind == userfaultfd.EventUnmap && overlap(c.r, r) && (!has && of[k].needs == 0 || has && i < h.read) {
+	return x.isOwn(h, r) || x.goesOn(h, c.has, r, there)
+}
+
+// mayBeOther reports whether what is registered in r may be memory of which nobody has
+// heard: the process has registered it after something was unmapped there, or it was
+// unmapped or moved itself.
+func (x *inheritedPart) mayBeOther(h *inheritance, has []bool, r userfaultfd.Range) bool {
+	for k, has := range has {
+		i := x.changes[k]
+		switch c := h.changes[i]; {
+		case c.kind == userfaultfd.EventRemap && !has && overlap(h.surely(c.r.Start, c.r.Len), r),
+			c.kind == userfaultfd.EventUnmap && overlap(c.r, r) && (!has && x.dependences[k].needs < 0 || has && i < h.read):
 			return true
 		}
 	}
 	return slices.ContainsFunc(x.own, func(i int) bool { return h.own[i].kind == userfaultfd.EventUnmap && overlap(h.own[i].r, r) })
 }
 
-// A dependence says which sets of changes make sense.
-type dependence struct {
-	needs  int // those without which the child has not got it
-	with   int // ... nor those without it
-	before int // the REMAPs to where it unmaps something that come later
-	early  bool
+// goesOn reports whether a parent can have done the rest if the child has these changes,
+// with memory in r, or none, when it was copied: what comes to r has room only where an
+// UNMAP tells that something has gone, and only what is there can move.
+func (x *inheritedPart) goesOn(h *inheritance, has []bool, r userfaultfd.Range, there bool) bool {
+	if !h.before.follows {
+		return true
+	}
+	room, comes, moves := 0, false, false
+	for k, has := range has {
+		if has {
+			continue
+		}
+		c := h.changes[x.changes[k]]
+		if c.kind == userfaultfd.EventUnmap {
+			if overlap(c.r, r) {
+				room++
+			}
+			continue
+		}
+		if overlap(h.surely(c.to, c.r.Len), r) {
+			room, comes = room-1, true
+		}
+		// What moves after the FORK may be memory that is registered since.
+		moves = moves || overlap(h.surely(c.r.Start, c.r.Len), r) && x.changes[k] < h.read
+	}
+	if there {
+		return room >= 0
+	}
+	return comes || !moves
 }
 
-// dependences returns those of the UNMAPs among changes. The UNMAP of where memory was
-// follows its REMAP. It need not be there, after MREMAP_DONTUNMAP; but of that what is
-// read after the FORK is not suspected.
+// surely returns what has moved for sure to or from where a REMAP says that n bytes have.
+func (h *inheritance) surely(start, n uint64) userfaultfd.Range {
+	if n == 0 || !h.before.exact {
+		n = 1
+	}
+	return userfaultfd.Range{Start: start, Len: n}
+}
+
+// A dependence says which sets of changes make sense.
+type dependence struct {
+	needs int   // the REMAP without which the child has not got an UNMAP, or -1
+	with  bool  // ... nor that without it
+	early bool  // an UNMAP was read before the FORK
+	later bool  // ... and memory comes later to where it was
+	room  []int // the UNMAPs before a REMAP of where it goes
+	after []int // the REMAPs before it from there, or before an UNMAP to there
+}
+
+// dependences returns those among changes. The UNMAP of where memory was follows its
+// REMAP. It need not be there, after MREMAP_DONTUNMAP; but of that what is read after the
+// FORK is not suspected.
 func (h *inheritance) dependences(changes []int) []dependence {
 	rest := make([]uint64, len(changes))
 	all := make([]dependence, len(changes))
 	for k, i := range changes {
 		c := h.changes[i]
+		all[k] = dependence{needs: -1, early: i < h.read}
 		if c.kind == userfaultfd.EventRemap {
 			rest[k] = c.r.Len
+			for m, j := range changes[:k] {
+				y := h.changes[j]
+				switch {
+				case y.kind == userfaultfd.EventUnmap && overlap(userfaultfd.Range{Start: c.to, Len: c.r.Len}, y.r):
+					all[k].room, all[m].later = append(all[k].room, m), true
+				case y.kind == userfaultfd.EventRemap && overlap(h.surely(c.to, c.r.Len), h.surely(y.r.Start, y.r.Len)):
+					all[k].after = append(all[k].after, m)
+				}
+			}
 			continue
 		}
-		all[k].early = i < h.read
-		for m, j := range changes {
-			x := h.changes[j]
-			if x.kind != userfaultfd.EventRemap {
+		for m, j := range changes[:k] {
+			y := h.changes[j]
+			if y.kind != userfaultfd.EventRemap {
 				continue
 			}
-			to := userfaultfd.Range{Start: x.to, Len: x.r.Len}
-			if m > k && overlap(to, c.r) {
-				all[k].before |= 1 << m
+			if overlap(userfaultfd.Range{Start: y.to, Len: max(y.r.Len, 1)}, c.r) {
+				all[k].after = append(all[k].after, m)
 			}
-			if _, out := split([]userfaultfd.Range{c.r}, x.r); m < k && rest[m] >= c.r.Len && len(out) == 0 {
+			if _, out := split([]userfaultfd.Range{c.r}, y.r); all[k].needs < 0 && rest[m] >= c.r.Len && len(out) == 0 {
 				rest[m] -= c.r.Len
-				all[k].needs = 1 << m
-				if j >= h.read {
-					all[k].with = 1 << m
-				}
-				break
+				all[k].needs, all[k].with = m, j >= h.read
 			}
 		}
 	}
 	return all
 }
 
-// maxSets bounds how many sets of changes are tried, which takes some milliseconds
-// at most.
-const maxSets = 1024
+// Bounds of how many sets of changes are tried, and of how many changes all that are looked
+// at on the way to them consist. The parent may have to wait for that.
+const (
+	maxSets = 256
+	maxWork = 1 << 16
+)
 
-// sets returns the sets of changes that make sense, or none if there are too many.
-func (x *inheritedPart) sets(h *inheritance, all []dependence) (sets []int) {
-	if len(x.changes) >= bits.UintSize-1 {
-		return nil
-	}
-	var choose func(k, set int) bool
-	choose = func(k, set int) bool {
-		switch {
-		case !x.makesSense(h, k, set, all):
-			return true
-		case k < len(x.changes):
-			return choose(k+1, set) && choose(k+1, set|1<<k)
-		case len(sets) == maxSets:
+// candidates returns those of the sets that make sense, and whether these are all. What
+// is registered rules out most of them early: it is looked at where no more changes are to
+// come.
+func (x *inheritedPart) candidates(h *inheritance, local space, registered func(addr uint64) bool) (all []candidate, ok bool) {
+	shown, known := h.shorter(x.changes), x.known(h, local, registered)
+	work := 0
+	var extend func(c candidate) bool
+	extend = func(c candidate) bool {
+		k := len(c.has)
+		if work += len(x.changes); work > maxWork {
 			return false
 		}
-		sets = append(sets, set)
+		for _, at := range known[k] {
+			if !x.canBe(h, &c, &c.inherited, at.Range, at.registered) {
+				return true
+			}
+		}
+		if k == len(x.changes) {
+			if slices.ContainsFunc(c.inherited.overtaken, func(o overtaken) bool { return !o.told && !o.moved && !o.b.strange }) {
+				return true // it has come over what nothing has taken away
+			}
+			c.now = c.inherited.layout()
+			x.applyOwn(h, &c.now)
+			all = append(all, c)
+			return len(all) <= maxSets
+		}
+		for _, has := range []bool{false, true} {
+			of, isShown := shown[k]
+			if isShown && has != c.has[of] || !isShown && !x.makesSense(h, c.has, has) {
+				continue
+			}
+			next := candidate{has: append(slices.Clip(c.has), has), inherited: c.inherited.copy()}
+			if has {
+				next.inherited.redone = 0
+				h.changes[x.changes[k]].apply(&next.inherited)
+			}
+			if !extend(next) {
+				return false
+			}
+		}
 		return true
 	}
-	if !choose(0, 0) {
-		return nil
+	if !extend(candidate{inherited: local.layout()}) {
+		return nil, false
 	}
-	return sets
+	return all, true
 }
 
-// makesSense reports whether a child may have that set of the first n changes, and of
-// them nothing else. Of memory that was unmapped before its FORK was read, it may have
-// some. But it has no right to it, as its parent had not: it is as if it were gone, and
-// what is there is memory of which nobody has heard. That goes for what is unmapped by
-// itself; a mremap(2) over memory is one change.
-func (x *inheritedPart) makesSense(h *inheritance, n, set int, all []dependence) bool {
-	for k, d := range all[:n] {
-		if h.changes[x.changes[k]].kind != userfaultfd.EventUnmap {
-			continue
-		}
-		may, must := set&d.needs == d.needs, d.before == 0 && d.early || set&(d.before|d.with) != 0
-		if has := set>>k&1 != 0; has && !may || !has && may && must {
-			return false
+// A knownPiece is a range in which it is known whether memory is registered.
+type knownPiece struct {
+	userfaultfd.Range
+	registered bool
+}
+
+// known returns, by how many changes were chosen, the pieces that no more change is about,
+// nor the child.
+func (x *inheritedPart) known(h *inheritance, local space, registered func(addr uint64) bool) [][]knownPiece {
+	all := make([][]knownPiece, len(x.changes)+1)
+	if h.ordered {
+		return all
+	}
+	for _, r := range x.pieces([]candidate{{inherited: local}}, h) {
+		if last := x.last(h, r); !x.isOwn(h, r) {
+			all[last] = append(all[last], knownPiece{r, registered(r.Start)})
 		}
 	}
-	return true
+	return all
+}
+
+// last returns how many changes there are until the last that is about r.
+func (x *inheritedPart) last(h *inheritance, r userfaultfd.Range) int {
+	for k := len(x.changes); k > 0; k-- {
+		if overlapsAny(r, h.before.ranges(h.changes[x.changes[k-1]])) {
+			return k
+		}
+	}
+	return 0
+}
+
+// isOwn reports whether the child has changed r.
+func (x *inheritedPart) isOwn(h *inheritance, r userfaultfd.Range) bool {
+	return slices.ContainsFunc(x.own, func(i int) bool { return overlapsAny(r, h.before.ranges(h.own[i])) })
+}
+
+// makesSense reports whether a child that has these of the first changes, and of them
+// nothing else, may have the next one, or not have it. Of memory that was unmapped before
+// its FORK was read, it may have some. But it has no right to it, as its parent had not: it
+// is as if it were gone, and what is there is memory of which nobody has heard. That goes
+// for what is unmapped by itself; a mremap(2) over memory is one change.
+func (x *inheritedPart) makesSense(h *inheritance, of []bool, has bool) bool {
+	d := &x.dependences[len(of)]
+	may := func(d *dependence) bool { return d.needs < 0 || of[d.needs] }
+	isMissing := func(m int) bool { return !of[m] }
+	switch {
+	case h.changes[x.changes[len(of)]].kind == userfaultfd.EventRemap:
+		// What has not told yet that it came was not moved on.
+		return !has || !slices.ContainsFunc(d.after, isMissing) &&
+			!slices.ContainsFunc(d.room, func(m int) bool { return !of[m] && may(&x.dependences[m]) })
+	case has:
+		return may(d)
+	}
+	// Of what has not come it may be, and not of what is there.
+	return !may(d) || !d.with && (!d.early || d.later || slices.ContainsFunc(d.after, isMissing))
 }
 
 // shorter returns which UNMAPs among changes show that a REMAP told a length from

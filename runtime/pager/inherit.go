@@ -18,8 +18,8 @@ import (
 //
 // Which of these changes it has, its userfaultfd tells: memory is registered where it
 // is, and nowhere else. All sets of them are tried, those are out that do not fit
-// what is registered, and where the others differ, nobody knows what is there: it is
-// poisoned when it is missed.
+// what is registered, or that the parent could not have gone on from as it has, and where
+// the others differ, nobody knows what is there: it is poisoned when it is missed.
 //
 // That is exact but for two things: what MREMAP_DONTUNMAP has left is taken for what
 // was there if its REMAP is overtaken, and for memory of which nobody has heard see
@@ -125,8 +125,16 @@ func (h *inheritance) layout(registered func(addr uint64) bool) space {
 		}
 		return s
 	}
+	known := make(map[uint64]bool)
 	for _, part := range h.parts() {
-		part.settle(h, &s, registered)
+		part.settle(h, &s, func(addr uint64) bool {
+			is, ok := known[addr]
+			if !ok {
+				is = registered(addr)
+				known[addr] = is
+			}
+			return is
+		})
 	}
 	s.mergeVacant()
 	return s

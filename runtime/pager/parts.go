@@ -11,6 +11,8 @@ type inheritedPart struct {
 	ranges  []userfaultfd.Range // ascending and apart
 	changes []int               // of the parent's
 	own     []int
+
+	dependences []dependence // of the changes
 }
 
 // parts returns the changes of the parent's that have nothing to do with each other
@@ -84,32 +86,14 @@ func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr ui
 		}
 		x.nearFork(h, &local)
 	}
-	var all []candidate
-	dependences, shown := h.dependences(x.changes), h.shorter(x.changes)
-	sets := x.sets(h, dependences)
-	for _, set := range sets {
-		c := x.having(h, local, shown, func(k int) bool { return set>>k&1 != 0 })
-		c.set = set
-		if slices.ContainsFunc(c.inherited.overtaken, func(o overtaken) bool { return !o.told && !o.moved && !o.b.strange }) {
-			continue // it has come over what nothing has taken away
-		}
-		all = append(all, c)
-	}
-	every := slices.Clone(all)
-	for _, r := range x.pieces(every, h) {
+	x.dependences = h.dependences(x.changes)
+	every, ok := x.candidates(h, local, registered)
+	all := slices.Clone(every)
+	for _, r := range x.pieces(all, h) {
 		there := registered(r.Start)
-		all = slices.DeleteFunc(all, func(c candidate) bool {
-			if c.now.isStrange(r.Start) {
-				return false // it may be there
-			}
-			seg := c.now.find(r.Start)
-			if seg != nil && seg.b.isLeft() && h.ordered {
-				return false // the UNMAP of its move may not have been read
-			}
-			return (seg != nil) != there && !(there && x.mayBeOther(h, c.set, dependences, r))
-		})
+		all = slices.DeleteFunc(all, func(c candidate) bool { return !x.canBe(h, &c, &c.now, r, there) })
 	}
-	if len(all) == 0 && len(sets) > 0 {
+	if len(all) == 0 && ok {
 		all = x.natural(h, local, registered)
 	}
 	if len(all) == 0 && len(every) > 0 && h.ordered {

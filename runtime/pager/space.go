@@ -373,6 +373,19 @@ func (s *space) layout() space {
 	return space{segments: slices.Clone(s.segments), exact: s.exact, follows: s.follows, shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
 }
 
+// copy returns s with all that is still to come.
+func (s *space) copy() space {
+	c := *s
+	c.segments, c.unmapped, c.overtaken = slices.Clone(s.segments), slices.Clone(s.unmapped), slices.Clone(s.overtaken)
+	c.shares, c.strange, c.moves = slices.Clone(s.shares), slices.Clone(s.strange), slices.Clone(s.moves)
+	for i := range c.moves {
+		m := &c.moves[i]
+		m.segments, m.unmapped = slices.Clone(m.segments), slices.Clone(m.unmapped)
+		m.overtaken, m.since = slices.Clone(m.overtaken), slices.Clone(m.since)
+	}
+	return c
+}
+
 // clone returns the layout for a child of fork(2).
 func (s *space) clone(h heirs) space {
 	c := s.layout()
