@@ -57,8 +57,11 @@ func (p *Pager) inherit() {
 	}
 	defer q.close()
 	var read []userfaultfd.Msg
-	for end := time.Now().Add(longestChildhood); ; time.Sleep(50 * time.Microsecond) {
-		p.order.beginRead()
+	discards := false
+	for end := time.Now().Add(longestChildhood); ; time.Sleep(max(p.hooks.childhood, 50*time.Microsecond)) {
+		if !discards {
+			p.order.beginRead()
+		}
 		for {
 			n, err := p.file.TryRead(p.msgs)
 			if n == 0 || err != nil {
@@ -68,6 +71,8 @@ func (p *Pager) inherit() {
 				switch m.Event() {
 				case userfaultfd.EventPagefault:
 					continue // all are woken when it is served
+				case userfaultfd.EventRemove:
+					discards = true
 				case userfaultfd.EventUnmap:
 					h.own = append(h.own, change{kind: userfaultfd.EventUnmap, r: m.Unmap()})
 				case userfaultfd.EventRemap:
@@ -108,7 +113,10 @@ func (p *Pager) inherit() {
 			p.order.endRead()
 			return
 		}
-		p.order.endRead()
+		// Nothing is installed, for its parent either, where that was read and not applied.
+		if !discards {
+			p.order.endRead()
+		}
 	}
 }
 

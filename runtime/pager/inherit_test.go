@@ -11,6 +11,7 @@ import (
 	"time"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
+	"github.com/zuffd/uffd/runtime/internal/uffdtest"
 )
 
 // inheritsEach runs a test with a pager that does not serve, and memory of each kind,
@@ -428,6 +429,43 @@ func TestAChildThatChangesItsMemoryAtOnce(t *testing.T) {
 			t.Errorf("the child reads %s, want %s", got, want)
 		}
 	})
+}
+
+// A child that discards shared memory before its parent's is known. Its parent finds it
+// discarded.
+func TestAChildDiscardsSharedMemoryAtOnce(t *testing.T) {
+	s := startServed(t, "shmem", 12, allEvents, missing)
+	p, err := New(s.file, Config{Regions: s.region(pattern{}), NoPoison: LeaveWaiting})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.kernel == forgetsEvents {
+		t.Skip("the kernel forgets that it owes events (Linux 5.16)")
+	}
+	closeKept(t)
+	if got := s.applyBy(p, s.begin("shrink 3 1 8")); got != "ok" {
+		t.Fatal(got)
+	}
+	child := s.begin("fork punch 1 1")
+	s.applyBy(p, child)
+	heir := p.unborn[0]
+	heir.hooks.childhood = 300 * time.Millisecond
+	uffdtest.Eventually(t, "the child's message", func() bool {
+		p.order.beginRead()
+		defer p.order.endRead()
+		return heir.owesEvents()
+	})
+	for len(p.unborn) > 0 {
+		p.round()
+	}
+	if got := s.result(child, "the child"); got != "ok" {
+		t.Fatal(got)
+	}
+	if got := s.serveBy(p, "read 1 1"); got != "zero" {
+		t.Errorf("the parent reads %s, want zeros", got)
+	}
+	p.family.end(context.Canceled)
+	p.family.wg.Wait()
 }
 
 // A simulatedChild is the truth of one, and what its pager knows.

@@ -221,6 +221,8 @@ type hooks struct {
 	unsafe   bool   // leave the order rule out
 	stopping func() // it was decided, and the reader is not told yet
 	killTime time.Duration
+
+	childhood time.Duration // between two looks at what a child has
 }
 
 // New returns a pager that serves the memory that f is of. f belongs to the
