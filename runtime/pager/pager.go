@@ -259,7 +259,7 @@ func newPager(f *userfaultfd.File, cfg Config) (*Pager, error) {
 	}
 	err := p.addRegions()
 	if err == nil {
-		err = p.checkPageSizes()
+		err = p.checkMemory()
 	}
 	if err == nil && cfg.Process != nil {
 		if p.process, err = openProcess(cfg.Process); err == nil {

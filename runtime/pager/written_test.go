@@ -69,6 +69,14 @@ func TestWrittenPagesAreTold(t *testing.T) {
 	}
 }
 
+// Each page would be poisoned, as none can be installed write-protected.
+func TestWrittenTakesMemoryThatCanBeProtected(t *testing.T) {
+	s := startServed(t, "anonymous", 8, allEvents|userfaultfd.FeaturePagefaultFlagWP, missing)
+	if _, err := New(s.file, Config{Regions: s.region(pattern{}), TrackWrites: true, NoPoison: LeaveWaiting}); err == nil || !strings.Contains(err.Error(), "RegisterWP") {
+		t.Errorf("New: %v", err)
+	}
+}
+
 // Older kernels protect one mapping at a time, and say of several what they say of none.
 func TestWrittenPagesOfSeveralMappings(t *testing.T) {
 	s := startServed(t, "anonymous", 8, allEvents|userfaultfd.FeaturePagefaultFlagWP, missing|userfaultfd.RegisterWP)
