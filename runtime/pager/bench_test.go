@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -375,4 +376,47 @@ func (t *benchProcess) serveInC(b *testing.B, cpu int, strategy string, pages in
 	theirs.Close()
 	b.Cleanup(func() { keep.Close() })
 	startBench(b, []string{"serve", strconv.Itoa(cpu), strategy, strconv.Itoa(pages)}, t.handler)
+}
+
+// BenchmarkLook measures the longest that a fault waits while all pages are looked at, of
+// 100 GiB with pages in place here and there.
+func BenchmarkLook(b *testing.B) {
+	r := Region{Range: userfaultfd.Range{Start: 1 << 40, Len: 100 << 30}, PageSize: 4096}
+	p := &Pager{order: new(order)}
+	of := newBacking(0, &r, &content{ReaderAt: pattern{}})
+	p.space.insert(segment{r.Range.Start, r.Range.End(), of, 0})
+	random := rand.New(rand.NewPCG(1, 2))
+	for range of.states.n / 50 {
+		page := random.IntN(of.states.n)
+		of.states.set(page, page+1, Installed)
+	}
+	for name, look := range map[string]func(){
+		"populate": func() { untouchedPieces(p.layout()) },
+		"pages":    func() { p.Pages() },
+		"progress": func() { p.Progress() },
+	} {
+		b.Run(name, func(b *testing.B) {
+			done, longest := make(chan struct{}), make(chan time.Duration)
+			go func() {
+				var most time.Duration
+				for {
+					began := time.Now()
+					p.order.beginRead()
+					most = max(most, time.Since(began))
+					p.order.endRead()
+					select {
+					case <-done:
+						longest <- most
+						return
+					case <-time.After(100 * time.Microsecond):
+					}
+				}
+			}()
+			for b.Loop() {
+				look()
+			}
+			close(done)
+			b.ReportMetric(float64((<-longest).Microseconds())/1000, "ms-longest-wait")
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"slices"
 
 	userfaultfd "github.com/zuffd/uffd/runtime"
 )
@@ -20,10 +21,8 @@ type Run struct {
 
 // Pages returns the state of all pages, by address, as of one moment.
 func (p *Pager) Pages() []Run {
-	p.order.beginRead()
-	defer p.order.endRead()
 	var runs []Run
-	for _, s := range p.space.segments {
+	for _, s := range p.snapshot() {
 		if s.b.vacant {
 			runs = append(runs, Run{userfaultfd.Range{Start: s.start, Len: s.end - s.start}, int(s.b.pageSize), Removed, -1, 0})
 			continue
@@ -41,6 +40,25 @@ func (p *Pager) Pages() []Run {
 		}
 	}
 	return runs
+}
+
+// snapshot returns what is where, with states that do not change any more. There may be
+// millions of runs, and faults do not wait until they are told apart.
+func (p *Pager) snapshot() []segment {
+	p.order.beginRead()
+	defer p.order.endRead()
+	segments := slices.Clone(p.space.segments)
+	copies := make(map[*backing]*backing)
+	for i := range segments {
+		b := segments[i].b
+		if copies[b] == nil {
+			c := *b
+			c.states = b.states.clone()
+			copies[b] = &c
+		}
+		segments[i].b = copies[b]
+	}
+	return segments
 }
 
 // resume adds a run of another pager's.

@@ -62,7 +62,7 @@ type Progress struct {
 }
 
 // Progress returns how far the pager has come. It looks at the state of every
-// page, which takes about a millisecond for 100 GiB.
+// page, which takes about two milliseconds for 100 GiB.
 func (p *Pager) Progress() Progress {
 	p.order.beginInstall()
 	defer p.order.endInstall()
@@ -127,14 +127,8 @@ func (p *Pager) populate(ctx context.Context, givesUp bool) (err error) {
 	p.beginPopulating()
 	for tried := []piece(nil); ; {
 		// Memory may have moved meanwhile, or was discarded and is to come again.
-		p.order.beginInstall()
-		pieces := p.untouchedPieces()
-		finished := slices.Equal(pieces, tried)
-		if finished && givesUp {
-			p.stop(errDetached)
-		}
-		p.order.endInstall()
-		if finished {
+		pieces := untouchedPieces(p.layout())
+		if slices.Equal(pieces, tried) && (!givesUp || p.detach(pieces)) {
 			return err
 		}
 		tried = pieces
@@ -145,6 +139,24 @@ func (p *Pager) populate(ctx context.Context, givesUp bool) (err error) {
 			return err
 		}
 	}
+}
+
+// layout returns what is where.
+func (p *Pager) layout() []segment {
+	p.order.beginInstall()
+	defer p.order.endInstall()
+	return slices.Clone(p.space.segments)
+}
+
+// detach stops the pager if pieces are still all that is untouched.
+func (p *Pager) detach(pieces []piece) bool {
+	p.order.beginInstall()
+	defer p.order.endInstall()
+	if !slices.Equal(untouchedPieces(p.space.segments), pieces) {
+		return false
+	}
+	p.stop(errDetached)
+	return true
 }
 
 // Sizes of what is read, and installed, at once.
@@ -165,10 +177,12 @@ func (a piece) before(b piece) int {
 	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.seg.b.region, b.seg.b.region), cmp.Compare(a.seg.page, b.seg.page))
 }
 
-// untouchedPieces returns pieces in which there are untouched pages, in the order
-// of the source. It is called under the order's lock.
-func (p *Pager) untouchedPieces() (all []piece) {
-	for _, s := range p.space.segments {
+// untouchedPieces returns pieces of segments in which there are untouched pages, in the
+// order of the source. That takes a third of a second for 100 GiB of which pages here and
+// there are in place, and faults do not wait for it; whoever brings a piece in looks at its
+// pages again.
+func untouchedPieces(segments []segment) (all []piece) {
+	for _, s := range segments {
 		if s.b.vacant {
 			continue
 		}
