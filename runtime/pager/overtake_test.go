@@ -232,6 +232,28 @@ func (p *simulatedProcess) check(s *space, at map[uint64]modelPage) (known, stra
 	return known, strange, nil
 }
 
+// Of more memory than is remembered nobody knows what it is. None of it is taken for memory
+// of which nobody has heard, in a child neither.
+func TestWhereNobodyKnowsWhatIsThereIsNotForgotten(t *testing.T) {
+	s := space{exact: true, follows: true}
+	at := func(i int) uint64 { return simulatedStart + uint64(i)*2*modelSize }
+	known := &backing{pageSize: modelSize, states: newStates(1)}
+	s.insert(segment{at(-1), at(-1) + modelSize, known, 0})
+	for i := range 2 * maxStrange {
+		s.estrange(userfaultfd.Range{Start: at(i), Len: modelSize}, known)
+	}
+	for name, s := range map[string]space{"a process": s, "its child": s.clone(make(heirs)), "what may be": s.copy()} {
+		for i := range 2 * maxStrange {
+			if !s.isStrange(at(i)) {
+				t.Fatalf("%s: number %d of %d is no longer strange", name, i, 2*maxStrange)
+			}
+		}
+		if s.isStrange(at(-1)) {
+			t.Errorf("%s: what is known is strange", name)
+		}
+	}
+}
+
 func TestSpaceFollowsThreadsThatOvertakeEachOther(t *testing.T) {
 	known, strange := 0, 0
 	for seed := range simulations(3000) {

@@ -66,7 +66,7 @@ const maxChoices = 9
 
 // settle replaces what a part is about in s by what the child has.
 func (x *inheritedPart) settle(h *inheritance, s *space, registered func(addr uint64) bool) {
-	local := space{exact: s.exact, follows: s.follows}
+	local := space{exact: s.exact, follows: s.follows, forgets: s.forgets}
 	var any *backing
 	for _, r := range x.ranges {
 		for _, seg := range append(s.cut(r), s.cutStrange(r)...) {

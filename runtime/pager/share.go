@@ -221,7 +221,7 @@ func (s *space) addStrange(x segment) (rest *backing) {
 		x.b = x.b.estranged(x.b)
 	}
 	if n := len(s.strange); n >= maxStrange { // a cut may have made one more
-		s.strange = slices.Delete(s.strange, 0, n-maxStrange+1)
+		s.strange, s.forgets = slices.Delete(s.strange, 0, n-maxStrange+1), true
 	}
 	s.strange = append(s.strange, x)
 	return x.b
@@ -290,7 +290,7 @@ func (b *backing) recall(from, to int) {
 }
 
 // maxStrange bounds what is remembered of that.
-const maxStrange = 256
+const maxStrange = 1024
 
 // strangeAt returns the memory that addr is in and that nobody knows, or nil.
 func (s *space) strangeAt(addr uint64) *segment {
@@ -304,7 +304,9 @@ func (s *space) strangeAt(addr uint64) *segment {
 
 // isStrange reports whether addr, which is in no region, may be a page of a file that
 // is, and so must not be made zeros.
-func (s *space) isStrange(addr uint64) bool { return s.strangeAt(addr) != nil }
+func (s *space) isStrange(addr uint64) bool {
+	return s.strangeAt(addr) != nil || s.forgets && s.find(addr) == nil
+}
 
 // unknownLen returns how much of memory in no region is registered, from start on, in
 // however many mappings; those are asked for that begin within n bytes.

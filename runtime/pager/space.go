@@ -25,6 +25,7 @@ type space struct {
 
 	shares  []share   // what is to be asked of memory that is mapped once more
 	strange []segment // where nobody knows what is there
+	forgets bool      // ... and anywhere else where nothing is known: there was too much of that
 }
 
 // A segment is a run of addresses that maps a run of a backing's pages.
@@ -370,7 +371,7 @@ func (h heirs) of(segments []segment) []segment {
 
 // layout returns what is where.
 func (s *space) layout() space {
-	return space{segments: slices.Clone(s.segments), exact: s.exact, follows: s.follows, shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
+	return space{segments: slices.Clone(s.segments), exact: s.exact, follows: s.follows, forgets: s.forgets, shares: slices.Clone(s.shares), strange: slices.Clone(s.strange)}
 }
 
 // copy returns s with all that is still to come.
