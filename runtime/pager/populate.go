@@ -398,45 +398,51 @@ func (w *bringer) wait(f func()) {
 	f()
 }
 
-// read reads pages and installs them. Faults of them join it.
+// read reads pages and installs them. Faults of them join it, but do not wait for it to
+// try again.
 func (w *bringer) read(s segment, page, end int) (next int, err error) {
 	p, b := w.p, s.b
-	f := &fetch{r: userfaultfd.Range{Start: s.addrOf(page), Len: uint64(end-page) * b.pageSize}, b: b, page: page, want: page}
-	for over := p.fetches.claim(f); over != nil; over = p.fetches.claim(f) {
-		// Somebody has faulted on one of them: leave it to its worker.
-		if end-page > 1 {
-			return w.halves(s, page, end)
-		}
-		w.wait(func() {
-			select {
-			case <-over:
-			case <-w.ctx.Done():
-			}
-		})
-		if w.ctx.Err() != nil || b.states.get(page) != Untouched {
-			return end, nil
-		}
-	}
-	data := w.buffer(int(f.r.Len))
 	for tries := 1; ; tries++ {
+		f := &fetch{r: userfaultfd.Range{Start: s.addrOf(page), Len: uint64(end-page) * b.pageSize}, b: b, page: page, want: page}
+		for over := p.fetches.claim(f); over != nil; over = p.fetches.claim(f) {
+			// Somebody has faulted on one of them: leave it to its worker.
+			if end-page > 1 {
+				return w.halves(s, page, end)
+			}
+			w.wait(func() {
+				select {
+				case <-over:
+				case <-w.ctx.Done():
+				}
+			})
+			if w.ctx.Err() != nil || b.states.get(page) != Untouched {
+				return end, err
+			}
+		}
+		data := w.buffer(int(f.r.Len))
 		if w.wait(func() { err = p.read(w.ctx, b.content, data, b.offset(page)) }); err == nil {
 			return end, w.land(f, s, data)
 		}
 		p.stats.failures.Add(1)
-		if end-page > 1 || tries >= p.cfg.Retry.Times || w.ctx.Err() != nil {
-			break
+		switch {
+		case w.ctx.Err() != nil:
+			w.end(f)
+			return end, err
+		case end-page > 1:
+			w.end(f)
+			return w.halves(s, page, end)
+		case tries >= p.cfg.Retry.Times && w.givesUp:
+			p.fail(f, err)
+			return end, err
 		}
-		w.wait(func() { pause(w.ctx, p.cfg.Retry.backoff(tries)) })
+		w.end(f)
+		if tries >= p.cfg.Retry.Times {
+			return end, err
+		}
+		if w.wait(func() { pause(w.ctx, p.cfg.Retry.backoff(tries)) }); w.ctx.Err() != nil {
+			return end, err
+		}
 	}
-	if end-page == 1 && w.givesUp && w.ctx.Err() == nil {
-		p.fail(f, err)
-		return end, err
-	}
-	w.end(f)
-	if end-page == 1 || w.ctx.Err() != nil {
-		return end, err
-	}
-	return w.halves(s, page, end)
 }
 
 // warm reads pages and forgets them: they are in a cache of the source's then.

@@ -157,6 +157,29 @@ func TestPopulatingEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// What populates may wait long before it asks a source that fails again, and faults do not
+// wait with it.
+func TestAFaultAsksAFailingSourceAtOnce(t *testing.T) {
+	s := startServed(t, "anonymous", 1, allEvents, missing)
+	failed := make(chan struct{})
+	var reads atomic.Int32
+	source := sourceFunc(func(p []byte, off int64) (int, error) {
+		if reads.Add(1) == 1 {
+			close(failed)
+			return 0, errors.New("the disk is sad")
+		}
+		return pattern{}.ReadAt(p, off)
+	})
+	p := s.serve(Config{Regions: s.region(source), Retry: Retry{Backoff: time.Hour}})
+	ctx, cancel := context.WithCancel(t.Context())
+	populated := make(chan error, 1)
+	go func() { populated <- p.Populate(ctx) }()
+	<-failed
+	s.want("0", "read 0 1")
+	cancel()
+	<-populated
+}
+
 // While an event waits to be read nothing can be installed, and nobody reads it before
 // Serve does.
 func TestPopulatingBeforeServeEndsWithItsContext(t *testing.T) {
