@@ -81,7 +81,8 @@
 // A source that fails is asked again ([Retry]), and then the page, that one
 // page, is poisoned: its reader gets SIGBUS at once. A short read is a failure.
 // A panic in a source is a failure too, because a pager that dies takes the
-// machines that it serves along. UFFDIO_POISON came with Linux 6.6; before
+// machines that it serves along; and so is memory that a source has mapped and that
+// cannot be read (SIGBUS), of a file that was cut short, say. UFFDIO_POISON came with Linux 6.6; before
 // that [Config.NoPoison] has to say what is to be done instead.
 //
 // # When the handler dies

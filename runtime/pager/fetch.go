@@ -191,7 +191,6 @@ func (p *Pager) serveFetch(f *fetch, buf []byte) {
 	data := buf[:f.r.Len]
 	err := p.read(p.sources, f.b.content, data, f.b.offset(f.page))
 	if err == nil {
-		p.stats.ahead.Add(f.r.Len - f.b.pageSize)
 		p.land(f, data)
 		p.clock.add(time.Since(asked))
 		return
@@ -311,6 +310,9 @@ func (p *Pager) landOnce(f *fetch, data []byte) (whole bool, out outcome, err er
 			page = end
 		}
 	})
+	if landed > 0 {
+		p.stats.ahead.Add(landed - f.b.pageSize)
+	}
 	return landed == f.r.Len, out, err
 }
 

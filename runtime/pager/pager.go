@@ -34,7 +34,8 @@ type Config struct {
 	Process *os.File
 
 	// Workers is how many reads of sources that do not lend may be under way
-	// at once; 0 is 8.
+	// at once for faults, and how many more for each of Populate, Detach and
+	// Replay; 0 is 8. A source that is asked again later holds none.
 	Workers int
 
 	// Readahead says how much is installed around a fault; the zero value is

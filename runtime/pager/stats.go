@@ -25,7 +25,7 @@ type Stats struct {
 
 	Ahead uint64 // bytes that were put in place for a fault of another page
 
-	Reads    uint64 // reads of sources that do not lend
+	Reads    uint64 // reads of sources: of what they did not lend
 	Failures uint64 // of these, failed
 	Unpaid   uint64 // pages that could neither be had nor poisoned
 

@@ -34,3 +34,39 @@ func TestLatencyIsThatOfTheFault(t *testing.T) {
 		wantStats(t, p, func(got Stats) bool { return got.Latency.Quantile(1) >= (pages-1)*read })
 	}
 }
+
+// What was read and no longer wanted was not put in place.
+func TestWhatIsReadAheadIsCounted(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		lends   bool
+		discard int // pages while the source is read
+		want    int
+	}{
+		{"lent", true, 0, 3},
+		{"read", false, 0, 3},
+		{"read, and discarded meanwhile", false, 2, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := startServed(t, "anonymous", 4, allEvents, missing)
+			size := s.memory.PageSize
+			held := newHeldSource(t)
+			cfg := Config{Regions: s.region(held), Readahead: Readahead{4 * size, 4 * size}}
+			if test.lends {
+				cfg.Regions = s.region(newLending(4 * size))
+				held.reading <- struct{}{}
+			}
+			p := s.serve(cfg)
+			read := s.begin("read 0 1")
+			<-held.reading
+			if test.discard > 0 {
+				s.want("ok", "discard 1 %d", test.discard)
+			}
+			held.release()
+			if got := s.result(read, "read"); got != "0" {
+				t.Errorf("the page holds %s", got)
+			}
+			wantStats(t, p, func(got Stats) bool { return got.Ahead == uint64(test.want*size) })
+		})
+	}
+}
