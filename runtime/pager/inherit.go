@@ -32,11 +32,12 @@ import (
 // heard is where that would be seen. It has no order yet while a move may turn out to
 // have been a shorter one, or memory that was unmapped to have been moved over.
 type inheritance struct {
-	before  space    // the parent's address space when it was owed nothing, with the child's states
-	changes []change // since then, until it was owed nothing again
-	read    int      // so many of them before the FORK
-	lost    bool     // and there were more
-	ordered bool     // they have come in order, unless it is seen that they have not
+	before  space               // the parent's address space when it was owed nothing, with the child's states
+	changes []change            // since then, until it was owed nothing again
+	read    int                 // so many of them before the FORK
+	lost    bool                // and there were more
+	beyond  []userfaultfd.Range // which are about these
+	ordered bool                // they have come in order, unless it is seen that they have not
 	forked  time.Time
 	at      int // so many of all that the parent has noted are known
 
@@ -104,7 +105,7 @@ func (p *Pager) inherit() {
 				h.lost = true
 				s = h.layout(nil)
 				p.cfg.ZeroOutside = false // it may be anywhere
-				p.log.Error("pager: a child was forked while too much changed to know what it has; what it misses is poisoned")
+				p.log.Error("pager: a child was forked while too much changed to know what it has; what it misses of that is poisoned, and what is in no region")
 			}
 			p.space = s
 			for i := range read {
@@ -128,8 +129,14 @@ const longestChildhood = 2 * time.Second
 func (h *inheritance) layout(registered func(addr uint64) bool) space {
 	s := h.before.layout()
 	if h.lost {
-		for _, seg := range slices.Clone(s.segments) {
-			s.estrange(rangeOf(seg), seg.b)
+		about := slices.Clone(h.beyond)
+		for _, c := range h.changes {
+			about = append(about, h.before.ranges(c)...)
+		}
+		for _, r := range about {
+			for _, part := range s.cut(r) {
+				s.estrange(rangeOf(part), part.b)
+			}
 		}
 		return s
 	}

@@ -737,7 +737,11 @@ func TestAChildOfWhichTooMuchIsToBeKnown(t *testing.T) {
 	for i := range uint64(maxRecent + 1) {
 		r.note(change{kind: userfaultfd.EventUnmap, r: userfaultfd.Range{Start: simulatedStart + i*modelSize, Len: modelSize}})
 	}
-	h := &inheritance{before: r.before.clone(make(heirs)), changes: r.changes, lost: r.lost}
+	far := fourPages(1 << 20)
+	r.before.insert(segment{far.Start, far.End(), r.before.segments[0].b, 0})
+	r.note(change{kind: userfaultfd.EventUnmap, r: fourPages(1<<20 + 3)})
+	h := &inheritance{before: r.before.clone(make(heirs))}
+	h.complete(r)
 	for _, lost := range []bool{true, false} {
 		h.lost = lost
 		if !lost {
@@ -747,6 +751,9 @@ func TestAChildOfWhichTooMuchIsToBeKnown(t *testing.T) {
 		s := h.layout(func(uint64) bool { return true })
 		if s.find(simulatedStart) != nil || !s.isStrange(simulatedStart) {
 			t.Errorf("lost %v: %s", lost, fmt.Sprintf("%+v", s))
+		}
+		if last := far.End() - modelSize; s.find(far.Start) == nil || lost && (s.find(last) != nil || !s.isStrange(last)) {
+			t.Errorf("lost %v, of memory that little has changed about: %s", lost, fmt.Sprintf("%+v", s))
 		}
 	}
 }

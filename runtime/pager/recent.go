@@ -12,6 +12,7 @@ type recent struct {
 	before  space
 	changes []change
 	lost    bool
+	beyond  []userfaultfd.Range // what those are about that were lost
 	last    time.Time
 
 	forgotten int   // so many came before these
@@ -47,6 +48,10 @@ func (r *recent) note(c change) {
 	case c.kind == userfaultfd.EventFork:
 	case len(r.changes) == maxRecent:
 		r.lost = true
+		_, more := split(r.before.ranges(c), r.beyond...)
+		if r.beyond = append(r.beyond, more...); len(r.beyond) > maxRecent {
+			r.beyond = []userfaultfd.Range{{Len: ^uint64(0)}}
+		}
 	default:
 		r.changes = append(r.changes, c)
 	}
@@ -86,8 +91,10 @@ func (r *recent) inherit(h heirs) *inheritance {
 
 // complete tells what was read since.
 func (h *inheritance) complete(r *recent) {
-	if h.lost = h.lost || r.lost; !h.lost {
-		h.changes = append(h.changes, r.changes[h.at-r.forgotten:]...)
-		h.at = r.forgotten + len(r.changes)
+	if h.lost = h.lost || r.lost; h.lost && h.ordered {
+		return
 	}
+	h.changes = append(h.changes, r.changes[h.at-r.forgotten:]...)
+	h.at = r.forgotten + len(r.changes)
+	h.beyond = r.beyond
 }
