@@ -52,18 +52,30 @@ func (c *Pager) shareOrder(p *Pager) {
 	}
 }
 
-// isBearable reports whether what a child has is known as far as it ever is.
+// isBearable reports whether what a child has is known as far as it ever is, or it has
+// waited for that long enough.
 func (p *Pager) isBearable(c *Pager) bool {
-	return c.inheritance == nil || p.kernel < countsEvents && time.Since(c.inheritance.forked) > longestDoubt
+	return c.inheritance == nil || time.Since(c.inheritance.forked) > p.longestBirth()
 }
 
-// bear has the children served that are bearable, or all.
-func (p *Pager) bear(all bool) {
+// longestBirth bounds how long a child waits until it is known what it has. Where the
+// kernel counts what it owes, that is when it owes the parent nothing.
+func (p *Pager) longestBirth() time.Duration {
+	if p.kernel >= countsEvents {
+		return longestChildhood
+	}
+	return longestDoubt
+}
+
+// bear has the children served that are bearable, or all. What they have is known if the
+// kernel owes nothing, or does not count.
+func (p *Pager) bear(all, known bool) {
 	p.unborn = slices.DeleteFunc(p.unborn, func(c *Pager) bool {
 		if !all && !p.isBearable(c) {
 			return false
 		}
 		if h := c.inheritance; h != nil {
+			h.lost = h.lost || !known
 			if h.complete(p.recent); len(h.changes) == 0 && !h.lost {
 				c.inheritance = nil
 			}
@@ -85,7 +97,7 @@ func (p *Pager) bear(all bool) {
 		})
 		return true
 	})
-	if len(p.unborn) == 0 && p.kernel >= countsEvents {
+	if len(p.unborn) == 0 && p.kernel >= countsEvents && known {
 		p.recent = nil
 	}
 }
@@ -100,10 +112,10 @@ func (p *Pager) awaitBirths() {
 }
 
 // awaitsBirths reports whether a pager that ends has to wait on, which it does since
-// start. Where a child waits for a moment, whatever happens, there may always be one:
-// those forked meanwhile are served as far as they are known.
+// start. There may always be one that waits: those forked meanwhile are served as far as
+// they are known.
 func (p *Pager) awaitsBirths(start time.Time) bool {
-	return len(p.unborn) > 0 && (p.kernel >= countsEvents || time.Since(start) < longestDoubt)
+	return len(p.unborn) > 0 && time.Since(start) < p.longestBirth()
 }
 
 // kept are userfaultfds of children that nobody may know of and that are owed

@@ -122,7 +122,7 @@ func (p *Pager) inherit() {
 }
 
 // longestChildhood bounds how long a child that changes its address space all the time is
-// asked what it has.
+// asked what it has, and how long it waits for a parent that does.
 const longestChildhood = 2 * time.Second
 
 // layout returns the address space of the child before its own changes.

@@ -378,6 +378,43 @@ func TestAForkAfterMovesOfMemoryOfWhichNobodyHasHeard(t *testing.T) {
 	p.family.wg.Wait()
 }
 
+// A parent is owed events whenever the kernel is asked. Its child is served nevertheless,
+// but for what may have changed.
+func TestAChildDoesNotWaitForEver(t *testing.T) {
+	s := startServed(t, "anonymous", 12, allEvents, missing)
+	p, err := New(s.file, Config{Regions: s.region(pattern{}), NoPoison: LeaveWaiting})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.kernel < countsEvents {
+		t.Skip("a child is served after a moment before Linux 5.16")
+	}
+	closeKept(t)
+	if got := s.applyBy(p, s.begin("shrink 0 1 8")); got != "ok" {
+		t.Fatal(got)
+	}
+	size, pages := s.memory.PageSize, 7
+	want := offsets(size, 2*size, 3*size, 4*size, 5*size, 6*size, 7*size)
+	if s.file.Features()&userfaultfd.FeaturePoison != 0 {
+		pages, want = 8, want+" sigbus"
+	}
+	child := s.begin("fork read 1 %d", pages)
+	s.applyBy(p, child)
+	p.order.beginRead()
+	p.taken(0, 1, nil)
+	if len(p.unborn) != 1 {
+		t.Fatal("the child is served at once")
+	}
+	p.unborn[0].inheritance.forked = time.Now().Add(-longestChildhood)
+	p.taken(0, 1, nil)
+	p.order.endRead()
+	if got := s.resultBy(p, child, "the child"); got != want {
+		t.Errorf("the child reads %s, want %s", got, want)
+	}
+	p.family.end(context.Canceled)
+	p.family.wg.Wait()
+}
+
 // applyBy applies the events of a command until it is done, or has forked, by a pager that
 // asks the kernel nothing.
 func (s *served) applyBy(p *Pager, done <-chan string) (result string) {

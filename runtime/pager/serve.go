@@ -289,7 +289,7 @@ func (p *Pager) beforeRead() {
 	p.unread = false
 	if p.isOwed() && !p.owesEvents() {
 		p.space.settle()
-		p.bear(true)
+		p.bear(true, true)
 	}
 }
 
@@ -332,7 +332,7 @@ func (p *Pager) taken(got, room int, err error) (n int) {
 		p.lengthen()
 	}
 	if len(p.unborn) > 0 {
-		p.bear(false)
+		p.bear(false, p.kernel < countsEvents)
 	}
 	return n
 }

@@ -22,7 +22,7 @@ var ErrOwed = errors.New("pager: pages are owed, and the userfaultfd was left op
 // for why it ends.
 func (p *Pager) finish(why error) error {
 	defer func() {
-		p.bear(true)
+		p.bear(true, p.kernel < countsEvents)
 		if p.events != nil {
 			p.events.close()
 		}
