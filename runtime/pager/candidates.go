@@ -99,9 +99,12 @@ func (x *inheritedPart) fits(c candidate, h *inheritance, all bool, registered f
 
 // isUnmapped reports whether something was unmapped in r.
 func (x *inheritedPart) isUnmapped(h *inheritance, r userfaultfd.Range) bool {
-	in := func(c change) bool { return c.kind == userfaultfd.EventUnmap && overlap(c.r, r) }
-	return slices.ContainsFunc(x.changes, func(i int) bool { return in(h.changes[i]) }) ||
-		slices.ContainsFunc(x.own, func(i int) bool { return in(h.own[i]) })
+	return anyUnmaps(h.changes, x.changes, r) || anyUnmaps(h.own, x.own, r)
+}
+
+// anyUnmaps reports whether one of some changes unmaps something in r.
+func anyUnmaps(all []change, some []int, r userfaultfd.Range) bool {
+	return slices.ContainsFunc(some, func(i int) bool { return all[i].kind == userfaultfd.EventUnmap && overlap(all[i].r, r) })
 }
 
 // canBe reports whether a candidate, of which s is what it has, may have memory registered
@@ -131,7 +134,7 @@ func (x *inheritedPart) mayBeOther(h *inheritance, has []bool, r userfaultfd.Ran
 			return true
 		}
 	}
-	return slices.ContainsFunc(x.own, func(i int) bool { return h.own[i].kind == userfaultfd.EventUnmap && overlap(h.own[i].r, r) })
+	return anyUnmaps(h.own, x.own, r)
 }
 
 // goesOn reports whether a parent can have done the rest if the child has these changes,
@@ -177,8 +180,7 @@ func (h *inheritance) surely(start, n uint64) userfaultfd.Range {
 type dependence struct {
 	needs int   // the REMAP without which the child has not got an UNMAP, or -1
 	with  bool  // ... nor that without it
-	early bool  // an UNMAP was read before the FORK
-	later bool  // ... and memory comes later to where it was
+	later bool  // memory comes to where an UNMAP was, after it
 	room  []int // the UNMAPs before a REMAP of where it goes
 	after []int // the REMAPs before it from there, or before an UNMAP to there
 }
@@ -191,7 +193,7 @@ func (h *inheritance) dependences(changes []int) []dependence {
 	all := make([]dependence, len(changes))
 	for k, i := range changes {
 		c := h.changes[i]
-		all[k] = dependence{needs: -1, early: i < h.read}
+		all[k] = dependence{needs: -1}
 		if c.kind == userfaultfd.EventRemap {
 			rest[k] = c.r.Len
 			for m, j := range changes[:k] {
@@ -319,11 +321,11 @@ func (x *inheritedPart) isOwn(h *inheritance, r userfaultfd.Range) bool {
 // is as if it were gone, and what is there is memory of which nobody has heard. That goes
 // for what is unmapped by itself; a mremap(2) over memory is one change.
 func (x *inheritedPart) makesSense(h *inheritance, of []bool, has bool) bool {
-	d := &x.dependences[len(of)]
+	i, d := x.changes[len(of)], &x.dependences[len(of)]
 	may := func(d *dependence) bool { return d.needs < 0 || of[d.needs] }
 	isMissing := func(m int) bool { return !of[m] }
 	switch {
-	case h.changes[x.changes[len(of)]].kind == userfaultfd.EventRemap:
+	case h.changes[i].kind == userfaultfd.EventRemap:
 		// What has not told yet that it came was not moved on.
 		return !has || !slices.ContainsFunc(d.after, isMissing) &&
 			!slices.ContainsFunc(d.room, func(m int) bool { return !of[m] && may(&x.dependences[m]) })
@@ -331,7 +333,7 @@ func (x *inheritedPart) makesSense(h *inheritance, of []bool, has bool) bool {
 		return may(d)
 	}
 	// Of what has not come it may be, and not of what is there.
-	return !may(d) || !d.with && (!d.early || d.later || slices.ContainsFunc(d.after, isMissing))
+	return !may(d) || !d.with && (i >= h.read || d.later || slices.ContainsFunc(d.after, isMissing))
 }
 
 // shorter returns which UNMAPs among changes show that a REMAP told a length from
