@@ -27,15 +27,15 @@ func newInquiry(n uint64) (*inquiry, error) {
 func (q *inquiry) close() { unix.Munmap(q.unreadable) }
 
 // ask asks for a copy to r, and returns why it is not made.
-func (q *inquiry) ask(p *Pager, r userfaultfd.Range) unix.Errno {
+func (q *inquiry) ask(p *Pager, r userfaultfd.Range, mode userfaultfd.CopyMode) unix.Errno {
 	q.asked++
-	_, err := p.file.Copy(r.Start, q.unreadable[:r.Len], userfaultfd.CopyDontWake)
+	_, err := p.file.Copy(r.Start, q.unreadable[:r.Len], userfaultfd.CopyDontWake|mode)
 	return cause(err)
 }
 
 // isRegistered reports whether memory at addr is.
 func (q *inquiry) isRegistered(p *Pager, addr uint64) (bool, outcome) {
-	switch q.ask(p, userfaultfd.Range{Start: addr, Len: uint64(p.systemPage)}) {
+	switch q.ask(p, userfaultfd.Range{Start: addr, Len: uint64(p.systemPage)}, 0) {
 	case unix.EAGAIN:
 		return false, changing
 	case unix.ESRCH:
@@ -48,7 +48,7 @@ func (q *inquiry) isRegistered(p *Pager, addr uint64) (bool, outcome) {
 
 // isMapping reports whether r is registered and in one mapping.
 func (q *inquiry) isMapping(p *Pager, r userfaultfd.Range) (bool, outcome) {
-	switch q.ask(p, r) {
+	switch q.ask(p, r, 0) {
 	case unix.EAGAIN:
 		return false, changing
 	case unix.ENOENT, unix.ESRCH, unix.EINVAL, unix.EIO:

@@ -18,15 +18,14 @@ const largestPage = 1 << 30
 // read from the source, as here. What is not told now, because memory changes or is not
 // registered, is not found out.
 func (p *Pager) checkMemory() error {
-	unreadable, err := unix.Mmap(-1, 0, largestPage, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	q, err := newInquiry(largestPage)
 	if err != nil {
 		return nil
 	}
-	defer unix.Munmap(unreadable)
+	defer q.close()
 	// pages reports whether size bytes at addr are whole pages, if that can be told.
 	pages := func(addr, size uint64, mode userfaultfd.CopyMode) (whole, known bool) {
-		_, err := p.file.Copy(addr&^(size-1), unreadable[:size], userfaultfd.CopyDontWake|mode)
-		switch cause(err) {
+		switch q.ask(p, userfaultfd.Range{Start: addr &^ (size - 1), Len: size}, mode) {
 		case unix.EINVAL:
 			return false, true
 		case unix.EFAULT, unix.EEXIST:

@@ -240,7 +240,7 @@ func (p *Pager) askNothing() unix.Errno {
 			return unix.EAGAIN // it cannot be told now
 		}
 		defer q.close()
-		return q.ask(p, userfaultfd.Range{Start: nowhere, Len: uint64(p.systemPage)})
+		return q.ask(p, userfaultfd.Range{Start: nowhere, Len: uint64(p.systemPage)}, 0)
 	}
 	return cause(zeroNothing(p.file))
 }
