@@ -85,7 +85,7 @@ func startToucher(b *testing.B, program string, args []string) (*uffdtest.Peer, 
 	handler, its := uffdtest.SocketFiles(b, unix.SOCK_STREAM)
 	driver, itsDriver := uffdtest.SocketFiles(b, unix.SOCK_STREAM)
 	uffdtest.Start(b, program, args, its, itsDriver)
-	return &uffdtest.Peer{Conn: uffdtest.UnixConn(b, driver)}, handler
+	return &uffdtest.Peer{Conn: uffdtest.FileConn(b, driver)}, handler
 }
 
 // serveInGo serves a process's faults until the benchmark ends.

@@ -66,8 +66,9 @@ type Peer struct {
 
 func StartPeer(b *testing.B, program string, args ...string) *Peer {
 	b.Helper()
-	_, conn := StartWithSocket(b, program, args...)
-	return &Peer{Conn: conn}
+	ours, theirs := SocketFiles(b, unix.SOCK_STREAM)
+	Start(b, program, args, theirs)
+	return &Peer{Conn: FileConn(b, ours)}
 }
 
 // do has the program do n operations, and returns its answer: how many
