@@ -186,11 +186,7 @@ func (c *Cache) read(ctx context.Context, k *chunk, source io.ReaderAt) {
 		}
 	}()
 	off := k.key.n * int64(k.key.size)
-	if s, ok := source.(ContextReaderAt); ok {
-		n, err = s.ReadAtContext(ctx, data, off)
-	} else {
-		n, err = source.ReadAt(data, off)
-	}
+	n, err = readAt(ctx, source, data, off)
 	if n < 0 || n > len(data) {
 		n, err = 0, fmt.Errorf("pager: the source says that it read %d of %d bytes", n, len(data))
 	}

@@ -247,12 +247,7 @@ func (p *Pager) read(ctx context.Context, c *content, data []byte, off int64) (e
 	p.stats.reads.Add(1)
 	began := sourceReads.begin()
 	defer sourceReads.end(began, p.wantedReads)
-	var n int
-	if c.context != nil {
-		n, err = c.context.ReadAtContext(ctx, data, off)
-	} else {
-		n, err = c.ReadAt(data, off)
-	}
+	n, err := readAt(ctx, c.ReaderAt, data, off)
 	switch {
 	case n == len(data) && (err == nil || errors.Is(err, io.EOF)):
 		return nil

@@ -59,10 +59,17 @@ type InPlace interface {
 	InPlace()
 }
 
+// readAt reads from a source, which ctx ends if its reads can be ended.
+func readAt(ctx context.Context, source io.ReaderAt, p []byte, off int64) (int, error) {
+	if c, ok := source.(ContextReaderAt); ok {
+		return c.ReadAtContext(ctx, p, off)
+	}
+	return source.ReadAt(p, off)
+}
+
 // content is a source, with what it can do asked for once.
 type content struct {
 	io.ReaderAt
-	context ContextReaderAt
 	lender  Lender
 	inPlace bool
 	data    extents // where something else than zeros is; nil where all may be
@@ -91,7 +98,6 @@ func newContent(s io.ReaderAt, limit int64, own func(io.Closer)) (*content, erro
 		}
 		c.size = info.Size()
 	}
-	c.context, _ = s.(ContextReaderAt)
 	c.lender, _ = s.(Lender)
 	_, c.inPlace = s.(InPlace)
 	if s, ok := s.(Sparse); ok {

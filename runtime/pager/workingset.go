@@ -108,11 +108,7 @@ func (w *WorkingSet) ReadAtContext(ctx context.Context, p []byte, off int64) (n 
 		part := p[n:]
 		part = part[:min(int64(len(part)), most)]
 		var m int
-		if c, ok := from.(ContextReaderAt); ok {
-			m, err = c.ReadAtContext(ctx, part, where)
-		} else {
-			m, err = from.ReadAt(part, where)
-		}
+		m, err = readAt(ctx, from, part, where)
 		n += m
 		if m < len(part) {
 			if err == nil || packed {
